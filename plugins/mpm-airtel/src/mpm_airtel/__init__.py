@@ -1,0 +1,3 @@
+"""Airtel Money C2B (XML COMMAND interface) for mpm."""
+
+from __future__ import annotations

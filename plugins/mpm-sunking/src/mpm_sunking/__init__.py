@@ -1,0 +1,3 @@
+"""SunKing solar home systems for mpm."""
+
+from __future__ import annotations
