@@ -1,1 +1,71 @@
-"""core"""
+"""The contract of the mpm plugins: values, hooks, plugin manager and pure money rules.
+
+A plugin imports public names from here only. Nothing runs on import.
+"""
+
+from __future__ import annotations
+
+from mpm_core.calls import CallContext, InboundCall, Reply
+from mpm_core.devices import Device, DeviceKind, DeviceMapping, DeviceReading
+from mpm_core.errors import (
+    Attribution,
+    CallRefused,
+    ContractViolation,
+    Malformed,
+    Misconfigured,
+    MpmError,
+    NothingHappened,
+    NotSent,
+    NotSupported,
+    OutcomeError,
+    OutcomeUnknown,
+    PluginLoadError,
+    Refused,
+    SettingsError,
+    Stale,
+    Throttled,
+    Unauthenticated,
+    UserError,
+)
+from mpm_core.health import Health
+from mpm_core.hookspecs import hookimpl
+from mpm_core.manifest import (
+    Manifest,
+    Operation,
+    OrphanEffect,
+    PluginKind,
+    Recovery,
+    ResultCode,
+)
+from mpm_core.messages import Message, MessageReceipt, MessageStatus
+from mpm_core.money import Money, currency_exponent, is_currency
+from mpm_core.msisdn import Msisdn
+from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, NotFound, Order, Pending, Prepared
+from mpm_core.payments import (
+    Decision,
+    EnquiryRequest,
+    Heartbeat,
+    NoticeEvent,
+    NoticeRequest,
+    Objection,
+    PaymentFacts,
+    PaymentStatus,
+    ProcessRequest,
+    ProviderRequest,
+    Quote,
+    QuoteLine,
+    ReasonCode,
+    ValidationRequest,
+    Verdict,
+)
+from mpm_core.pushes import ProviderState, Push, PushReceipt, PushState, ReportReceipt
+from mpm_core.runtime import Company, PluginRuntime
+from mpm_core.secrets import Secret
+from mpm_core.simulation import (
+    SimulatedCall,
+    SimulatedPayment,
+    SimulatedReply,
+    SimulatedRequest,
+    Simulator,
+)
+from mpm_core.units import Unit, format_kwh, parse_kwh
