@@ -1,0 +1,118 @@
+"""Group commit: many callers share one transaction, and each is answered only after its COMMIT.
+
+One writer thread takes what waits, runs the work over the whole batch in one transaction and commits
+once. If the batch raises it is rolled back and every item is replayed alone, so one bad item fails
+alone. The writer lingers for company only when the last batch had company: a single caller never
+waits.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+__all__ = ["GroupCommit"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_BATCH_LIMIT = 64
+_LINGER_SECONDS = 0.001
+_REPLAYS = 5  # of one item alone: deadlocks, unique-key races and lost COMMIT answers end by then
+
+
+class GroupCommit(Generic[Item, Result]):
+    """One writer thread over one engine.
+
+    Args:
+        engine: transactions are begun on it.
+        work: called with a connection and the items; returns one result per item, in order. It may
+            be called again with the same items, so it must find what an earlier try has stored.
+        name: of the thread, for people who look at stack dumps.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        work: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+        *,
+        name: str,
+    ) -> None:
+        self._engine = engine
+        self._work = work
+        self._waiting: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item) -> Future[Result]:
+        """Queue an item; the future carries its result, or the error it failed with alone."""
+        future: Future[Result] = Future()
+        self._waiting.put((item, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        had_company = False
+        while (first := self._waiting.get()) is not None:
+            batch, more = self._gather(first, linger=had_company)
+            had_company = len(batch) > 1
+            self._answer(batch)
+            if not more:
+                return
+
+    def _gather(
+        self, first: tuple[Item, Future[Result]], *, linger: bool
+    ) -> tuple[list[tuple[Item, Future[Result]]], bool]:
+        batch = [first]
+        until = time.monotonic() + _LINGER_SECONDS if linger else 0.0
+        while len(batch) < _BATCH_LIMIT:
+            try:
+                rest = until - time.monotonic()
+                entry = self._waiting.get(timeout=rest) if rest > 0 else self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if entry is None:
+                return batch, False
+            batch.append(entry)
+        return batch, True
+
+    def _answer(self, batch: list[tuple[Item, Future[Result]]]) -> None:
+        items = [item for item, _ in batch]
+        try:
+            results: Sequence[Result] = self._attempt(items)
+        except Exception:  # noqa: BLE001 - whatever one item caused, the others must not share it
+            for item, future in batch:
+                self._answer_alone(item, future)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            future.set_result(result)
+
+    def _answer_alone(self, item: Item, future: Future[Result]) -> None:
+        for replay in range(_REPLAYS):
+            try:
+                future.set_result(self._attempt([item])[0])
+            except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
+                if replay + 1 == _REPLAYS:
+                    future.set_exception(error)
+                    return
+                time.sleep(0.01 * 2**replay)
+            except Exception as error:  # noqa: BLE001 - belongs to this caller, not to the thread
+                future.set_exception(error)
+                return
+            else:
+                return
+
+    def _attempt(self, items: Sequence[Item]) -> Sequence[Result]:
+        with self._engine.begin() as connection:
+            return self._work(connection, items)
