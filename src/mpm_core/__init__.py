@@ -60,7 +60,9 @@ from mpm_core.payments import (
 )
 from mpm_core.pushes import ProviderState, Push, PushReceipt, PushState, ReportReceipt
 from mpm_core.runtime import Company, PluginRuntime
+from mpm_core.safe_xml import FlatDocument, read_flat_xml, write_flat_xml
 from mpm_core.secrets import Secret
+from mpm_core.settings import read_settings, setting
 from mpm_core.simulation import (
     SimulatedCall,
     SimulatedPayment,
