@@ -7,7 +7,7 @@ so what is declared must be true.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 
@@ -92,6 +92,14 @@ class ResultCode:
     seen_on: date
 
 
+def _as_kinds(values: Iterable[DeviceKind]) -> frozenset[DeviceKind]:
+    return frozenset(values)
+
+
+def _as_texts(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(values)
+
+
 def _as_pattern(value: str | re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(value, re.ASCII) if isinstance(value, str) else value
 
@@ -127,13 +135,13 @@ class Manifest:
     kind: PluginKind
     title: str
     settings_class: type
-    device_kinds: frozenset[DeviceKind] = attrs.field(factory=frozenset, converter=frozenset)
+    device_kinds: frozenset[DeviceKind] = attrs.field(factory=frozenset, converter=_as_kinds)
     operations: Mapping[ChargeKind, Operation] = attrs.field(factory=dict)
     energy_step: int | None = None
     supports_lookup: bool = False
     supports_find: bool = False
     callback_paths: tuple[str, ...] = ()
-    currencies: frozenset[str] = attrs.field(factory=frozenset, converter=frozenset)
+    currencies: frozenset[str] = attrs.field(factory=frozenset, converter=_as_texts)
     payment_step: Mapping[str, int] = attrs.field(factory=dict)
     minimum_amount: str | None = None
     maximum_amount: str | None = None
@@ -148,7 +156,11 @@ class Manifest:
         if self.kind is PluginKind.MANUFACTURER and not self.device_kinds:
             raise ValueError(f"{self.title}: a manufacturer names the device kinds it serves.")
         if ChargeKind.ENERGY in self.operations and not self.energy_step:
-            raise ValueError(f"{self.title}: energy needs `energy_step`, the watt-hours of one step.")
+            raise ValueError(
+                f"{self.title}: energy needs `energy_step`, the watt-hours of one step."
+            )
         for name, operation in self.operations.items():
             if operation.recovery is Recovery.LOOKUP and not self.supports_find:
-                raise ValueError(f"{self.title}: {name} declares lookup, so set supports_find=True.")
+                raise ValueError(
+                    f"{self.title}: {name} declares lookup, so set supports_find=True."
+                )
