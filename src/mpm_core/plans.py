@@ -1,6 +1,7 @@
 """Payment plans: rows with due dates, or a price per day, and what a day on them costs.
 
-How rows are made and changed is `schedules`; how payments clear them is `allocation`.
+How rows are made is `schedules`, how they are changed `plan_changes`, how payments clear them
+`allocation`.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class PlanRow:
 
     @property
     def is_untouched(self) -> bool:
-        """Tell whether nothing was ever paid on it."""
-        return self.remaining == self.cost
+        """Tell whether it is open and nothing was ever paid on it."""
+        return self.is_open and self.remaining == self.cost
 
     @property
     def paid(self) -> int:
