@@ -1,0 +1,70 @@
+"""What one hook call may have done so far: shared by the dispatch and the outbound client.
+
+The dispatch opens a record per hook call; the outbound client finds it in a context variable, marks
+it just before the first byte of a request with an effect is written, and takes the call's deadline
+from it. Whatever a plugin raises afterwards, the dispatch knows whether a request may have left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import attrs
+
+__all__ = ["EffectRecord", "current_record", "recording"]
+
+
+@attrs.define(kw_only=True, eq=False)
+class EffectRecord:
+    """One hook call, while it runs.
+
+    Attributes:
+        deadline: seconds the whole call may take, for messages.
+        ends_at: the same as an instant of `clock`.
+        clock: seconds, monotonic.
+        hook_has_effect: the hook is one that may change something at the vendor.
+        may_have_left: a request with an effect may have reached the other side.
+    """
+
+    deadline: float
+    ends_at: float
+    clock: Callable[[], float] = time.monotonic
+    hook_has_effect: bool = True
+    may_have_left: bool = False
+
+    @classmethod
+    def starting_now(
+        cls, deadline: float, clock: Callable[[], float], *, hook_has_effect: bool = True
+    ) -> EffectRecord:
+        """Open a record whose time runs from now, for `deadline` seconds."""
+        return cls(
+            deadline=deadline,
+            ends_at=clock() + deadline,
+            clock=clock,
+            hook_has_effect=hook_has_effect,
+        )
+
+    def remaining(self) -> float:
+        """Return the seconds left; zero or less once the time is over."""
+        return self.ends_at - self.clock()
+
+
+_CURRENT: ContextVar[EffectRecord | None] = ContextVar("mpm_core_effect_record", default=None)
+
+
+def current_record() -> EffectRecord | None:
+    """Return the record of the hook call this thread works for, if there is one."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def recording(record: EffectRecord) -> Iterator[EffectRecord]:
+    """Make a record the current one of this thread."""
+    token = _CURRENT.set(record)
+    try:
+        yield record
+    finally:
+        _CURRENT.reset(token)
