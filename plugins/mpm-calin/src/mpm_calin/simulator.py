@@ -185,7 +185,8 @@ class CalinSimulator:
                 token = self._sell(asked, fault)
         except _RefusedError as no:
             return _envelope({"result_code": no.code, "reason": str(no), "result": None})
-        changed = _RESULT_FAULTS.get(fault or "", lambda _token: {})(token)
+        change = _RESULT_FAULTS.get(fault or "")
+        changed = change(token) if change else {}
         return _envelope({"result_code": _OK, "reason": "OK", "result": token} | dict(changed))
 
     def _sell(self, asked: _Asked, fault: str | None) -> str:
