@@ -7,7 +7,7 @@
         timeout: int = setting(help="Seconds to wait.", default=30, minimum=1)
 
 `describe` turns the class into data and `read_settings` a mapping into an instance of it; prompts,
-forms, tables and schemas are made in `settings_forms`.
+forms, tables and schemas are made in `settings_forms` and `settings_toml`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import attrs
 from mpm_core.errors import SettingsError
 from mpm_core.secrets import MASK, Secret
 from mpm_core.settings_declaration import HOST_KEYS, describe, setting
-from mpm_core.settings_forms import environment_name, example_line
 from mpm_core.settings_references import look_up, resolve_reference
+from mpm_core.settings_toml import environment_name, example_line
 from mpm_core.settings_values import (
     SettingDescription,
     SettingType,

@@ -93,7 +93,13 @@ def describe(cls: type) -> tuple[SettingDescription, ...]:
     """
     if not attrs.has(cls):
         raise TypeError(f"{cls.__name__} is no attrs class; write @attrs.frozen(kw_only=True).")
-    annotations = typing.get_type_hints(cls)
+    try:
+        annotations = typing.get_type_hints(cls)
+    except NameError as error:
+        raise TypeError(
+            f"{cls.__name__} names a type that is not imported at run time ({error}); import it"
+            " outside of TYPE_CHECKING."
+        ) from None
     return tuple(
         _describe_field(cls, field, annotations[field.name]) for field in attrs.fields(cls)
     )

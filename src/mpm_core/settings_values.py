@@ -135,7 +135,7 @@ def convert_value(description: SettingDescription, value: object) -> object:
 def parse_text(description: SettingDescription, text: str) -> object:
     """Convert what a person typed, a variable or a file holds, and check the setting's rules.
 
-    Lists are separated by commas.
+    Lists are separated by commas; a blank text is "nothing" where that is a value.
 
     Raises:
         WrongValueError: the text cannot become a value of the setting.
@@ -204,7 +204,7 @@ def _wrong_type(description: SettingDescription) -> WrongValueError:
 def _wrap(description: SettingDescription, value: object) -> object:
     match description.value_type:
         case SettingType.SECRET:
-            return value if isinstance(value, Secret) else Secret(str(value))
+            return _secret(value)
         case SettingType.DECIMAL:
             return _decimal(description, str(value))
         case SettingType.TEXTS:
@@ -215,7 +215,16 @@ def _wrap(description: SettingDescription, value: object) -> object:
             return value
 
 
+def _secret(value: object) -> Secret:
+    secret = value if isinstance(value, Secret) else Secret(str(value))
+    if not secret:  # an empty variable must not quietly switch a check off
+        raise WrongValueError("must not be empty")
+    return secret
+
+
 def _from_text(description: SettingDescription, text: str) -> object:
+    if description.optional and not description.secret and not text.strip():
+        return None
     match description.value_type:
         case SettingType.WHOLE_NUMBER:
             if not _WHOLE_NUMBER.fullmatch(text.strip()):
