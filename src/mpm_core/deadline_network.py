@@ -90,7 +90,8 @@ def exchange(request: WireRequest, line: Line) -> WireAnswer:
     """Send a request over a fresh connection and read the whole answer.
 
     Raises:
-        ExchangeFailedError: in every case without a whole answer; `line.record` tells whether a request
+        ExchangeFailedError: in every case without a whole answer; `line.record` tells whether a
+            request
             with an effect may have left.
     """
     try:

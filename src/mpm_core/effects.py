@@ -8,13 +8,12 @@ from it. Whatever a plugin raises afterwards, the dispatch knows whether a reque
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 
 import attrs
 
-__all__ = ["EffectRecord", "current_record", "recording"]
+__all__ = ["EffectRecord", "current_record", "enter_record", "leave_record"]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -60,11 +59,11 @@ def current_record() -> EffectRecord | None:
     return _CURRENT.get()
 
 
-@contextmanager
-def recording(record: EffectRecord) -> Iterator[EffectRecord]:
-    """Make a record the current one of this thread."""
-    token = _CURRENT.set(record)
-    try:
-        yield record
-    finally:
-        _CURRENT.reset(token)
+def enter_record(record: EffectRecord) -> Token[EffectRecord | None]:
+    """Make a record the current one of this thread, until `leave_record`."""
+    return _CURRENT.set(record)
+
+
+def leave_record(token: Token[EffectRecord | None]) -> None:
+    """Put back what was current before `enter_record`."""
+    _CURRENT.reset(token)

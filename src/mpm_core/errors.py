@@ -160,7 +160,14 @@ class Refused(OutcomeError):
 
 
 class OutcomeUnknown(OutcomeError):
-    """The effect may have happened. The value stays reserved; nothing is repeated blindly."""
+    """The effect may have happened. The value stays reserved; nothing is repeated blindly.
+
+    Attributes:
+        evidence: what was answered, if it was answered but cannot be used, such as another device's
+            token: to be kept out of sight for a person, never used.
+    """
+
+    evidence: object | None = None
 
 
 class ContractViolation(OutcomeError):

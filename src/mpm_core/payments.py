@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 import attrs
 
@@ -34,7 +35,7 @@ __all__ = [
     "Verdict",
 ]
 
-_NO_DETAILS: Mapping[str, str] = {}
+_NO_DETAILS: Mapping[str, str] = MappingProxyType({})  # shared, so it must be read-only
 
 
 class ReasonCode(StrEnum):

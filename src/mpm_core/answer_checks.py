@@ -1,0 +1,136 @@
+"""What an answer must hold beyond its type, before the host believes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from mpm_core.calls import Reply
+from mpm_core.devices import Device
+from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Prepared
+from mpm_core.secrets import Secret
+from mpm_core.simulation import Simulator
+
+__all__ = ["check_grant", "problem_of"]
+
+_MOST_CODES = 10
+_LONGEST_CODE = 64
+_LARGEST_REPLY = 1 << 20
+_LARGEST_TEXTS = 16 * 1024
+_COUNTED = frozenset({ChargeKind.ENERGY, ChargeKind.TIME})
+_SIMULATOR_METHODS = tuple(name for name in vars(Simulator) if not name.startswith("_"))
+
+
+def check_grant(grant: Grant, charge: Charge | None, device: Device) -> str:
+    """Say what is wrong with a grant, or nothing; never with a code in it.
+
+    Args:
+        grant: as the plugin answered it.
+        charge: what was asked for; `None` for a switch, which sells nothing.
+        device: which device it was asked for.
+    """
+    return (
+        _codes_problem(grant) or _quantity_problem(grant, charge) or _device_problem(grant, device)
+    )
+
+
+def _codes_problem(grant: Grant) -> str:
+    codes: object = grant.codes  # as the plugin gave it, whatever its annotation says
+    if not isinstance(codes, tuple) or not all(isinstance(code, Secret) for code in codes):
+        return "the grant's codes are not a tuple of Secret"
+    if grant.delivery is Delivery.KEYPAD and not grant.codes:
+        return "the grant is for the keypad but holds no code"
+    if len(grant.codes) > _MOST_CODES:
+        return f"the grant holds {len(grant.codes)} codes, more than {_MOST_CODES}"
+    for position, code in enumerate(grant.codes, start=1):
+        text = code.reveal()
+        if not (1 <= len(text) <= _LONGEST_CODE and text.isascii() and text.isprintable()):
+            return f"code {position} of the grant is not 1 to {_LONGEST_CODE} printable characters"
+    return ""
+
+
+def _quantity_problem(grant: Grant, charge: Charge | None) -> str:
+    if charge is None:
+        return ""
+    quantity: object = grant.quantity
+    if not isinstance(quantity, int | None) or isinstance(quantity, bool):
+        return "the grant's quantity is not a whole number"
+    if charge.kind in _COUNTED and grant.quantity is None:
+        return f"the grant does not say how much {charge.kind} was granted"
+    if grant.quantity is not None and grant.quantity <= 0:
+        return f"the grant's quantity is {grant.quantity}, not above zero"
+    if grant.unit is not charge.unit:
+        return f"the grant is counted in {grant.unit}, the charge in {charge.unit}"
+    return ""
+
+
+def _device_problem(grant: Grant, device: Device) -> str:
+    if grant.device_serial not in {None, device.serial}:
+        return "the grant names another device than it was asked for"
+    return ""
+
+
+def problem_of(hook: str, answer: object, arguments: Mapping[str, object]) -> str:
+    """Say what is wrong with an answer of the right type, or nothing."""
+    check = _CHECKS.get(hook)
+    return check(answer, arguments) if check else ""
+
+
+def _grant_problem(answer: object, arguments: Mapping[str, object]) -> str:
+    if not isinstance(answer, Grant):  # pending, not found
+        return ""
+    charge, device = arguments.get("charge"), arguments["device"]
+    if not isinstance(device, Device):
+        raise TypeError("`device` must be a Device.")
+    return check_grant(answer, charge if isinstance(charge, Charge) else None, device)
+
+
+def _reply_problem(answer: object, _arguments: Mapping[str, object]) -> str:
+    if not isinstance(answer, Reply) or not isinstance(answer.body, bytes):
+        return "the reply's body is not bytes"
+    if len(answer.body) > _LARGEST_REPLY:
+        return f"the reply is larger than {_LARGEST_REPLY} bytes"
+    return ""
+
+
+def _details_problem(answer: object, _arguments: Mapping[str, object]) -> str:
+    return _texts_problem("details", getattr(answer, "details", {}))
+
+
+def _prepared_problem(answer: object, _arguments: Mapping[str, object]) -> str:
+    if not isinstance(answer, Prepared):
+        return ""
+    return _texts_problem("inputs", answer.inputs) or (
+        "" if answer.state is None else _texts_problem("state", answer.state)
+    )
+
+
+def _texts_problem(name: str, texts: object) -> str:
+    if not isinstance(texts, Mapping):
+        return f"`{name}` is not a mapping"
+    if not all(isinstance(text, str) for pair in texts.items() for text in pair):
+        return f"`{name}` holds something else than texts"
+    if sum(len(text) for pair in texts.items() for text in pair) > _LARGEST_TEXTS:
+        return f"`{name}` is larger than {_LARGEST_TEXTS} characters"
+    return ""
+
+
+def _simulator_problem(answer: object, _arguments: Mapping[str, object]) -> str:
+    missing = [name for name in _SIMULATOR_METHODS if not callable(getattr(answer, name, None))]
+    return f"the simulator has no method {', '.join(missing)}" if missing else ""
+
+
+_CHECKS: Mapping[str, Callable[[object, Mapping[str, object]], str]] = MappingProxyType(
+    {
+        "mpm_read_call": _details_problem,
+        "mpm_write_reply": _reply_problem,
+        "mpm_prepare_order": _prepared_problem,
+        "mpm_push_payment": _details_problem,
+        "mpm_query_payment": _details_problem,
+        "mpm_generate_token": _grant_problem,
+        "mpm_find_token": _grant_problem,
+        "mpm_clear_device": _grant_problem,
+        "mpm_switch_device": _grant_problem,
+        "mpm_simulator": _simulator_problem,
+    }
+)

@@ -1,0 +1,58 @@
+"""Values as plugins get them, with mappings that cannot be changed: the host's stay its own.
+
+The contract's values are frozen, but a `dict` inside one is not. A value that holds one is copied,
+field by field, with a read-only view of a copy of each `dict`; other values are handed on as they
+are, so the usual call costs nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+import attrs
+
+__all__ = ["frozen"]
+
+T = TypeVar("T")
+
+
+def frozen(value: T) -> T:
+    """Return the value, or a copy of it whose mappings are read-only."""
+    kind: type = type(value)
+    names = _mapping_fields(kind)
+    if not any(type(getattr(value, name)) is not MappingProxyType for name in names):
+        return value
+    copy: T = object.__new__(kind)
+    for name in _all_fields(kind):
+        # the class is frozen and its converters have run: only this way sets a field again
+        object.__setattr__(copy, name, getattr(value, name))
+    for name in names:
+        held = getattr(value, name)
+        if held is not None:
+            object.__setattr__(copy, name, MappingProxyType(dict(held)))
+    return copy
+
+
+@functools.cache
+def _all_fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(kind))
+
+
+@functools.cache
+def _mapping_fields(kind: type) -> tuple[str, ...]:
+    if not attrs.has(kind):
+        return ()
+    hints = attrs.fields(attrs.resolve_types(kind))
+    return tuple(field.name for field in hints if _is_mapping(field.type))
+
+
+def _is_mapping(annotation: object) -> bool:
+    members = getattr(annotation, "__args__", ()) if not _origin(annotation) else (annotation,)
+    return any(_origin(member) is Mapping for member in members)
+
+
+def _origin(annotation: object) -> object:
+    return getattr(annotation, "__origin__", None)

@@ -1,0 +1,197 @@
+"""An instance's vendor hooks: its pool, its circuit, its deadline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from mpm_core.call_pool import CallPool, PoolClosedError, PoolFullError, TooLateError
+from mpm_core.circuit import Circuit, CircuitLimits, Outcome, Ticket
+from mpm_core.containment import Route, call_contained, close_failure
+from mpm_core.devices import Device
+from mpm_core.effects import EffectRecord
+from mpm_core.errors import MpmError, NotSent, OutcomeError, OutcomeUnknown, Refused, Throttled
+from mpm_core.hook_rules import Mode
+from mpm_core.plugin_instances import LoadedInstance
+
+__all__ = ["DispatchLimits", "VendorCall", "VendorCalls"]
+
+
+@attrs.frozen(kw_only=True)
+class DispatchLimits:
+    """How patient the dispatch is.
+
+    Attributes:
+        grace: seconds a caller waits past the deadline, for the plugin's own account of it.
+        slow_pure_hook: seconds above which a pure hook is logged as slow.
+        circuit: when an instance is left alone.
+    """
+
+    grace: float = 0.5
+    slow_pure_hook: float = 0.05
+    circuit: CircuitLimits = attrs.field(factory=CircuitLimits)
+
+
+@attrs.frozen(kw_only=True)
+class VendorCall:
+    """One call of a vendor hook, with its arguments complete."""
+
+    route: Route
+    arguments: Mapping[str, object] = attrs.field(repr=False)
+    correlation_id: str
+
+    @property
+    def serial(self) -> str:
+        """The device it is for, or nothing."""
+        device = self.arguments.get("device")
+        return device.serial if isinstance(device, Device) else ""
+
+
+@attrs.frozen(kw_only=True)
+class _Result:
+    answer: object = None
+    error: MpmError | None = None
+
+
+class VendorCalls:
+    """Runs the vendor hooks of one instance.
+
+    Args:
+        loaded: the instance; its manifest says how many calls at once and for how long.
+        limits: of patience.
+        clock: aware; to tell people until when a circuit is open.
+        monotonic: seconds.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedInstance,
+        *,
+        limits: DispatchLimits,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._deadline = loaded.manifest.deadline
+        self._grace = limits.grace
+        self._clock = clock
+        self._monotonic = monotonic
+        self._pool = CallPool(
+            f"mpm-{loaded.company.slug}-{loaded.name}", loaded.manifest.concurrency
+        )
+        self._circuit = Circuit(limits=limits.circuit)
+        self._circuit_lock = threading.Lock()
+
+    def run(self, call: VendorCall, *, on_late: Callable[[object], None] | None) -> object:
+        """Call the hook in the pool and wait for its answer, at most until the deadline.
+
+        Raises:
+            MpmError: as `CompanyPlugins.call` says.
+        """
+        if call.route.rule.mode is not Mode.ROUTED:  # observers say nothing about the vendor
+            return self._run_in_pool(call, on_late)
+        ticket = self._admit(call.route)
+        try:
+            answer = self._run_in_pool(call, on_late)
+        except _NotBegunError:
+            self._withdraw(ticket)
+            raise
+        except OutcomeError as error:
+            self._record(ticket, _outcome_of(error), call.serial)
+            raise
+        self._record(ticket, Outcome.ANSWERED, call.serial)
+        return answer
+
+    def close(self) -> None:
+        """Begin no further calls."""
+        self._pool.close()
+
+    def _run_in_pool(self, call: VendorCall, on_late: Callable[[object], None] | None) -> object:
+        route = call.route
+        record = EffectRecord.starting_now(
+            self._deadline, self._monotonic, hook_has_effect=route.rule.effect
+        )
+        try:
+            result = self._pool.run(
+                lambda: _work(call, record),
+                seconds=self._deadline + self._grace,
+                on_late=lambda late: self._hear_late(call, late, record, on_late),
+            )
+        except PoolFullError as full:
+            raise _NotBegunError(
+                f"{route} was not called: {full.hung} of its {full.size} calls hang past their "
+                f"deadline, the others are busy; circuit open until one comes back. Nothing "
+                f"happened."
+            ) from None
+        except PoolClosedError:
+            raise _NotBegunError(f"{route} was not called: the instance is closed.") from None
+        except TooLateError:
+            raise _too_late(route, record) from None
+        if result.error is not None:
+            raise result.error
+        return result.answer
+
+    def _hear_late(
+        self,
+        call: VendorCall,
+        late: _Result,
+        record: EffectRecord,
+        on_late: Callable[[object], None] | None,
+    ) -> None:
+        if late.error is not None:
+            seconds = self._deadline - record.remaining()
+            close_failure(call.route, call.correlation_id, late.error, seconds)
+        if on_late is not None:
+            on_late(late.answer if late.error is None else late.error)
+
+    # --- the circuit ------------------------------------------------------------------------------
+
+    def _admit(self, route: Route) -> Ticket:
+        with self._circuit_lock:
+            now = self._monotonic()
+            ticket = self._circuit.admit(now)
+            if ticket is not None:
+                return ticket
+            reason, seconds = self._circuit.reason, self._circuit.seconds_left(now)
+        until = f"{self._clock() + timedelta(seconds=seconds):%H:%M:%S %Z}"
+        ends = f"until {until.strip()}" if seconds else "until a trial call ends"
+        raise NotSent(
+            f"{route} was not called: circuit open {ends}, because {reason}. Nothing happened."
+        )
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        with self._circuit_lock:
+            self._circuit.withdraw(ticket)
+
+    def _record(self, ticket: Ticket, outcome: Outcome, serial: str) -> None:
+        with self._circuit_lock:
+            self._circuit.record(ticket, outcome, self._monotonic(), serial=serial)
+
+
+class _NotBegunError(NotSent):
+    """The plugin was not called at all, so its circuit learns nothing."""
+
+
+def _work(call: VendorCall, record: EffectRecord) -> _Result:
+    record.ends_at = record.clock() + record.deadline  # waiting for a thread does not count
+    try:
+        return _Result(answer=call_contained(call.route, record, call.arguments))
+    except MpmError as error:
+        return _Result(error=error)
+
+
+def _too_late(route: Route, record: EffectRecord) -> OutcomeError:
+    what = f"{route} gave no answer within {record.deadline:g} s"
+    if route.rule.effect or record.may_have_left:
+        return OutcomeUnknown(f"{what}. It may still take effect.")
+    return NotSent(f"{what}. Nothing happened.")
+
+
+def _outcome_of(error: OutcomeError) -> Outcome:
+    if isinstance(error, Refused):
+        return Outcome.REFUSED
+    if isinstance(error, Throttled):
+        return Outcome.NEUTRAL
+    return Outcome.FAILED if isinstance(error, NotSent | OutcomeUnknown) else Outcome.NEUTRAL
