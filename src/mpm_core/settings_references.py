@@ -82,7 +82,7 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> Referenced:
 
 
 def _from_file(path: str, folder: Path) -> Referenced:
-    source = f"file {path}"
+    source = f"file {path if path.isprintable() else repr(path)}"
     try:
         with (folder / path).open("rb") as file:
             content = file.read(MAXIMUM_FILE_BYTES + 1)
