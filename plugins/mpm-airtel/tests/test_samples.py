@@ -1,5 +1,7 @@
 """The documented sample pairs of the C2B COMMAND interface, byte for byte."""
 
+# ruff: noqa: PLR0917 - tables and fixtures need their arguments
+
 from __future__ import annotations
 
 import pytest
@@ -38,58 +40,50 @@ READ_VALIDATION = ValidationRequest(
 READ_PROCESS = ProcessRequest(reference="AIR0000000001", receipt="MP260108.1200.A00001")
 READ_ENQUIRY = EnquiryRequest(reference="AIR0000000001", final=True)
 
+ASKED_VALIDATE = ("c2b/validate", VALIDATION, READ_VALIDATION)
+ASKED_PROCESS = ("c2b/process", PROCESS, READ_PROCESS)
+ASKED_ENQUIRY = ("c2b/enquiry", ENQUIRY, READ_ENQUIRY)
+
 
 def _reply(inner):
     return f"<COMMAND>{inner}</COMMAND>".encode()
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "request_read", "verdict", "reply"),
+    ("asked", "verdict", "reply"),
     [
         pytest.param(
-            "c2b/validate",
-            VALIDATION,
-            READ_VALIDATION,
+            ASKED_VALIDATE,
             Verdict(decision=Decision.VALIDATED, number=1),
             _reply("<STATUS>200</STATUS><MESSAGE>Success</MESSAGE>"),
             id="1-validate-ok",
         ),
         pytest.param(
-            "c2b/validate",
-            VALIDATION,
-            READ_VALIDATION,
+            ASKED_VALIDATE,
             Verdict(decision=Decision.REJECTED, reason="unknown_serial", message="unknown"),
             _reply("<STATUS>400</STATUS><MESSAGE>Device not found</MESSAGE>"),
             id="2-unknown-serial",
         ),
         pytest.param(
-            "c2b/validate",
-            VALIDATION,
-            READ_VALIDATION,
+            ASKED_VALIDATE,
             Verdict(decision=Decision.REJECTED, reason="amount_below_minimum"),
             _reply("<STATUS>400</STATUS><MESSAGE>Amount below minimum</MESSAGE>"),
             id="3-below-minimum",
         ),
         pytest.param(
-            "c2b/process",
-            PROCESS,
-            READ_PROCESS,
+            ASKED_PROCESS,
             Verdict(decision=Decision.ACCEPTED),
             _reply("<STATUS>200</STATUS><MESSAGE>Success</MESSAGE><TXNID>AIR0000000001</TXNID>"),
             id="5-process-ok",
         ),
         pytest.param(
-            "c2b/process",
-            PROCESS,
-            READ_PROCESS,
+            ASKED_PROCESS,
             Verdict(decision=Decision.NOT_FOUND),
             _reply("<STATUS>400</STATUS><MESSAGE>Unknown reference1</MESSAGE>"),
             id="6-never-validated",
         ),
         pytest.param(
-            "c2b/enquiry",
-            ENQUIRY,
-            READ_ENQUIRY,
+            ASKED_ENQUIRY,
             Verdict(
                 decision=Decision.FOUND,
                 number=1,
@@ -99,17 +93,13 @@ def _reply(inner):
             id="7-enquiry-paid",
         ),
         pytest.param(
-            "c2b/enquiry",
-            ENQUIRY,
-            READ_ENQUIRY,
+            ASKED_ENQUIRY,
             Verdict(decision=Decision.UNAVAILABLE),
             _reply("<STATUS>400</STATUS><MESSAGE>Pending</MESSAGE>"),
             id="7-enquiry-pending",
         ),
         pytest.param(
-            "c2b/enquiry",
-            ENQUIRY,
-            READ_ENQUIRY,
+            ASKED_ENQUIRY,
             Verdict(decision=Decision.NOT_FOUND),
             _reply("<STATUS>404</STATUS><MESSAGE>Not Found</MESSAGE>"),
             id="7-enquiry-unknown",
@@ -117,8 +107,9 @@ def _reply(inner):
     ],
 )
 def test_sample_is_read_and_answered_byte_for_byte(
-    make_airtel, make_call, sign, context, path, body, request_read, verdict, reply
+    make_airtel, make_call, sign, context, asked, verdict, reply
 ):
+    path, body, request_read = asked
     airtel = make_airtel(mode="jwt_hs512", jwt_secret=Secret("s" * 64))
     call = make_call(path, body, headers=sign())
     request = airtel.mpm_read_call(call, context)

@@ -73,7 +73,7 @@ class Answer:
 
     def children(self, words: StatusWords) -> tuple[tuple[str, str], ...]:
         """Return the children of the COMMAND in their order."""
-        status = self.status if words is StatusWords.NUMERIC else self._word()
+        status = self.status if words == StatusWords.NUMERIC else self._word()
         return (("STATUS", status), ("MESSAGE", self.message), *self.extra)
 
     def _word(self) -> str:

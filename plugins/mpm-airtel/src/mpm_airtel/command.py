@@ -44,7 +44,7 @@ def _read_json(body: bytes) -> FlatDocument:
         values = read_json(body.decode("utf-8"))
     except ValueError:
         raise Malformed("The body is no JSON in UTF-8.") from None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict):  # pragma: no cover - a JSON text that starts with { is one
         raise Malformed("The body is no JSON object.")
     fields = {name: _text(value) for name, value in values.items() if value is not None}
     return FlatDocument(root=_ROOT, namespace="", fields=MappingProxyType(fields))

@@ -72,11 +72,9 @@ class CommandMapping:
         fields.check_type(required=True)
         self._check_merchant(fields, required=True)
         serial = fields.text("REFERENCE", required=True)
-        amount = self._amount(fields, required=True)
+        amount = self._amount(fields, fields.text("AMOUNT", required=True))
         payer = self._payer(fields, required=True)
         fields.refuse_mistakes()
-        if amount is None:  # refused above, when it was not readable
-            raise Malformed("AMOUNT is missing.", ("AMOUNT",))
         return ValidationRequest(serial=serial, amount=amount, reference=reference, payer=payer)
 
     def _read_process(self, fields: _Fields, bound_to: str | None) -> ProcessRequest:
@@ -85,7 +83,7 @@ class CommandMapping:
         self._check_merchant(fields, required=False)
         serial = fields.text("REFERENCE")
         receipt = fields.text("REFERENCE2")
-        amount = self._amount(fields)
+        amount = self._amount(fields, text) if (text := fields.text("AMOUNT")) else None
         payer = self._payer(fields)
         fields.refuse_mistakes()
         return ProcessRequest(
@@ -96,18 +94,17 @@ class CommandMapping:
             payer=payer,
         )
 
-    def _amount(self, fields: _Fields, *, required: bool = False) -> Money | None:
+    def _amount(self, fields: _Fields, text: str) -> Money:
         """Read plain digits; zero is readable, the host refuses it."""
-        text = fields.text("AMOUNT", required=required)
-        if not text:
-            return None
-        if _AMOUNT.fullmatch(text):
-            try:
-                return Money.parse(text, self.company.currency)
-            except ValueError:
-                pass
-        fields.mistake("AMOUNT", f"is no amount in {self.company.currency}")
-        return None
+        currency = self.company.currency
+        try:
+            if _AMOUNT.fullmatch(text):
+                return Money.parse(text, currency)
+        except ValueError:
+            pass  # the same mistake
+        if text:  # else it is noted as missing
+            fields.mistake("AMOUNT", f"is no amount in {currency}")
+        return Money.zero(currency)  # never used: the mistake refuses the call
 
     def _payer(self, fields: _Fields, *, required: bool = False) -> Msisdn | None:
         """Read a phone number; digits that are none are no reason to refuse a payment."""
@@ -172,7 +169,7 @@ class _Fields:
         if not value and required:
             self.mistake(name, "is missing")
         if len(value) > _LONGEST or not value.isprintable():
-            self.mistake(name, f"is longer than {_LONGEST} printable characters")
+            self.mistake(name, f"is not 1 to {_LONGEST} printable characters")
             return ""
         return value
 

@@ -99,7 +99,7 @@ def check_settings(settings: AirtelSettings, runtime: PluginRuntime) -> None:
                 name,
                 f"is missing; mode {settings.mode} needs it: set what Airtel gave you.",
             )
-    if settings.mode is AuthenticationMode.JWT_HS512:
+    if settings.mode == AuthenticationMode.JWT_HS512:
         for name in ("jwt_secret", "jwt_secret_previous"):
             secret: Secret | None = getattr(settings, name)
             if secret is not None:
