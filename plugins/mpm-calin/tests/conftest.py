@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from mpm_calin.plugin import Calin
 from mpm_calin.settings import CalinSettings
 from mpm_calin.simulator import CalinSimulator

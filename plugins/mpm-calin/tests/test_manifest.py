@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mpm_calin.plugin import Calin
 from mpm_calin.settings import CalinSettings
 from mpm_core import ChargeKind, DeviceKind, Operation, OrphanEffect, PluginKind, Recovery

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mpm_calin.mapping import kwh_of, read_token
 from mpm_core import (
     Charge,
@@ -67,7 +68,7 @@ def test_kwh_of_refuses_what_is_no_whole_step(quantity):
     ids=["time", "unlock", "energy in days"],
 )
 def test_kwh_of_sells_energy_only(charge):
-    with pytest.raises(NotSupported, match="^Calin v1 sells energy only, not "):
+    with pytest.raises(NotSupported, match=r"^Calin v1 sells energy only, not "):
         kwh_of(charge)
 
 
@@ -141,7 +142,7 @@ def test_read_token_hands_a_refusal_on_word_for_word(envelope, code, reason):
             id="fraction as code",
         ),
         pytest.param(
-            {"result_code": "٠", "result": TOKEN},
+            {"result_code": "\N{ARABIC-INDIC DIGIT ZERO}", "result": TOKEN},
             "Calin's answer has no readable result_code.",
             id="other digits as code",
         ),
@@ -178,7 +179,7 @@ def test_read_token_hands_a_refusal_on_word_for_word(envelope, code, reason):
             id="67 bits",
         ),
         pytest.param(
-            {"result_code": 0, "result": "٣" * 20},
+            {"result_code": 0, "result": "\N{ARABIC-INDIC DIGIT THREE}" * 20},
             "Calin's token cannot be one: A token has exactly 20 digits.",
             id="other digits",
         ),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
 from mpm_calin.meter import REMEMBERED, Meter
 from mpm_calin.sts import PUBLISHED_TEST_KEY, StsToken, encode_token
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from mpm_calin.simulator import API_KEY, USER_ID, CalinSimulator
 from mpm_calin.sts import PUBLISHED_TEST_KEY, decode_token
 from mpm_core import SimulatedRequest

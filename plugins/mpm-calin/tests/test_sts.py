@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from mpm_calin.sta import decrypt, encrypt
 from mpm_calin.sts import (
     LARGEST_TENTHS,
