@@ -11,7 +11,10 @@ from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Prepared
 from mpm_core.secrets import Secret
 from mpm_core.simulation import Simulator
 
-__all__ = ["check_grant", "problem_of"]
+__all__ = ["AnswerCheck", "check_grant", "check_of"]
+
+AnswerCheck = Callable[[object, Mapping[str, object]], str]
+"""Takes an answer of the right type and the call's arguments; says what is wrong, or nothing."""
 
 _MOST_CODES = 10
 _LONGEST_CODE = 64
@@ -70,12 +73,6 @@ def _device_problem(grant: Grant, device: Device) -> str:
     return ""
 
 
-def problem_of(hook: str, answer: object, arguments: Mapping[str, object]) -> str:
-    """Say what is wrong with an answer of the right type, or nothing."""
-    check = _CHECKS.get(hook)
-    return check(answer, arguments) if check else ""
-
-
 def _grant_problem(answer: object, arguments: Mapping[str, object]) -> str:
     if not isinstance(answer, Grant):  # pending, not found
         return ""
@@ -120,7 +117,7 @@ def _simulator_problem(answer: object, _arguments: Mapping[str, object]) -> str:
     return f"the simulator has no method {', '.join(missing)}" if missing else ""
 
 
-_CHECKS: Mapping[str, Callable[[object, Mapping[str, object]], str]] = MappingProxyType(
+_CHECKS: Mapping[str, AnswerCheck] = MappingProxyType(
     {
         "mpm_read_call": _details_problem,
         "mpm_write_reply": _reply_problem,
@@ -134,3 +131,12 @@ _CHECKS: Mapping[str, Callable[[object, Mapping[str, object]], str]] = MappingPr
         "mpm_simulator": _simulator_problem,
     }
 )
+
+
+def check_of(hook: str) -> AnswerCheck:
+    """Return the check of a hook's answers."""
+    return _CHECKS.get(hook, _no_problem)
+
+
+def _no_problem(_answer: object, _arguments: Mapping[str, object]) -> str:
+    return ""

@@ -11,21 +11,22 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Never
 
 import attrs
 import pluggy
 
 from mpm_core import hookspecs
+from mpm_core.answer_checks import check_of
 from mpm_core.calls import CallContext
 from mpm_core.containment import Route, call_contained, close_failure
-from mpm_core.effects import EffectRecord
+from mpm_core.effects import PURE_CALL
 from mpm_core.errors import Misconfigured, MpmError, NotSupported, PluginLoadError
 from mpm_core.frozen_arguments import frozen
 from mpm_core.hook_rules import HOOK_RULES
 from mpm_core.plugin_instances import LoadedInstance, PluginIdentity, load_instance
 from mpm_core.runtime import Company
-from mpm_core.typed_calls import TypedCalls
+from mpm_core.typed_calls import OnLate, TypedCalls
 from mpm_core.vendor_calls import DispatchLimits, VendorCall, VendorCalls
 
 __all__ = [
@@ -103,7 +104,7 @@ class CompanyPlugins(TypedCalls):
         hook: str,
         *,
         correlation_id: str,
-        on_late: Callable[[object], None] | None = None,
+        on_late: OnLate | None = None,
         **arguments: object,
     ) -> Any:  # noqa: ANN401 - the hook decides; the typed facade states it
         """Call one hook of one instance and return its checked answer.
@@ -122,17 +123,18 @@ class CompanyPlugins(TypedCalls):
             MpmError: what the plugin raised, or what became of its failure; with `attribution`.
             TypeError: the host gave other arguments than the specification has.
         """
-        return self._call(instance, hook, correlation_id, arguments, on_late)
+        return self.call_hook(instance, hook, correlation_id, arguments, on_late)
 
-    def _call(
+    def call_hook(
         self,
         instance: str,
         hook: str,
         correlation_id: str,
         arguments: Mapping[str, object],
-        on_late: Callable[[object], None] | None = None,
-    ) -> object:
-        route = self._route(instance, hook)
+        on_late: OnLate | None = None,
+    ) -> Any:  # noqa: ANN401 - the hook decides; the typed facade states it
+        """Do what `call` does, for arguments that are in a mapping already."""
+        route = self._routes.get((instance, hook)) or self._no_route(instance, hook)
         if arguments.keys() != route.expected:
             raise TypeError(f"{hook} takes exactly {', '.join(sorted(route.expected))}.")
         given = {name: frozen(value) for name, value in arguments.items()}
@@ -215,10 +217,7 @@ class CompanyPlugins(TypedCalls):
         for vendor in self._vendors.values():
             vendor.close()
 
-    def _route(self, instance: str, hook: str) -> Route:
-        route = self._routes.get((instance, hook))
-        if route is not None:
-            return route
+    def _no_route(self, instance: str, hook: str) -> Never:
         if hook not in HOOK_RULES:
             raise LookupError(f"{hook} is not a hook of the contract.")
         loaded = self.instance(instance)
@@ -231,7 +230,7 @@ class CompanyPlugins(TypedCalls):
         self, instance: str, hook: str, correlation_id: str, arguments: Mapping[str, object]
     ) -> Asked:
         try:
-            answer = self._call(instance, hook, correlation_id, arguments)
+            answer = self.call_hook(instance, hook, correlation_id, arguments)
         except MpmError as error:
             return Asked(instance=instance, error=error)
         return Asked(instance=instance, answer=answer)
@@ -240,10 +239,7 @@ class CompanyPlugins(TypedCalls):
         self, route: Route, correlation_id: str, arguments: Mapping[str, object], started: float
     ) -> object:
         try:
-            record = EffectRecord.starting_now(
-                route.loaded.manifest.deadline, self._monotonic, hook_has_effect=True
-            )
-            return call_contained(route, record, arguments)
+            return call_contained(route, PURE_CALL, arguments)
         finally:
             seconds = self._monotonic() - started
             if seconds > self._limits.slow_pure_hook:
@@ -286,4 +282,5 @@ def _routes(
             argument_names=tuple(implementation.argnames),
             expected=arguments - {"context"},
             wants_context="context" in implementation.argnames,
+            check=check_of(hook),
         )

@@ -16,7 +16,6 @@ from typing import Any
 
 import attrs
 
-from mpm_core.answer_checks import problem_of
 from mpm_core.effects import EffectRecord, enter_record, leave_record
 from mpm_core.errors import (
     Attribution,
@@ -45,6 +44,7 @@ class Route:
         argument_names: those it asks for, in its order.
         expected: those the host must give, without the context.
         wants_context: it asks for the context.
+        check: what its answer must hold beyond its type.
     """
 
     loaded: LoadedInstance
@@ -54,6 +54,7 @@ class Route:
     argument_names: Sequence[str]
     expected: frozenset[str]
     wants_context: bool
+    check: Callable[[object, Mapping[str, object]], str]
 
     def __str__(self) -> str:
         """Name the hook and whose it is, for messages."""
@@ -130,14 +131,14 @@ def call_contained(route: Route, record: EffectRecord, arguments: Mapping[str, o
 
 
 def _problem(route: Route, answer: object, arguments: Mapping[str, object]) -> str:
+    if isinstance(answer, route.rule.returns):
+        problem = route.check(answer, arguments)
+        return problem and f"answered wrongly: {problem}"
     if inspect.iscoroutine(answer):
         answer.close()  # else Python warns that nobody awaited it
         return "answered a coroutine; write `def`, not `async def`"
-    if not isinstance(answer, route.rule.returns):
-        expected = " or ".join(kind.__name__ for kind in route.rule.returns)
-        return f"answered {_kind_of(answer)}, not {expected.replace('NoneType', 'None')}"
-    problem = problem_of(route.hook, answer, arguments)
-    return problem and f"answered wrongly: {problem}"
+    expected = " or ".join(kind.__name__ for kind in route.rule.returns)
+    return f"answered {_kind_of(answer)}, not {expected.replace('NoneType', 'None')}"
 
 
 def _classified(route: Route, record: EffectRecord, failure: BaseException) -> MpmError:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from typing import Final
 
 import attrs
 
-__all__ = ["EffectRecord", "current_record", "enter_record", "leave_record"]
+__all__ = ["PURE_CALL", "EffectRecord", "current_record", "enter_record", "leave_record"]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -25,6 +26,7 @@ class EffectRecord:
         ends_at: the same as an instant of `clock`.
         clock: seconds, monotonic.
         hook_has_effect: the hook is one that may change something at the vendor.
+        may_call_out: false in a pure hook.
         may_have_left: a request with an effect may have reached the other side.
     """
 
@@ -32,6 +34,7 @@ class EffectRecord:
     ends_at: float
     clock: Callable[[], float] = time.monotonic
     hook_has_effect: bool = True
+    may_call_out: bool = True
     may_have_left: bool = False
 
     @classmethod
@@ -50,6 +53,11 @@ class EffectRecord:
         """Return the seconds left; zero or less once the time is over."""
         return self.ends_at - self.clock()
 
+
+PURE_CALL: Final = EffectRecord(
+    deadline=0.0, ends_at=0.0, hook_has_effect=False, may_call_out=False
+)
+"""The record of every pure hook call: it can do nothing, so one serves them all."""
 
 _CURRENT: ContextVar[EffectRecord | None] = ContextVar("mpm_core_effect_record", default=None)
 

@@ -7,8 +7,7 @@ are, so the usual call costs nothing.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -18,30 +17,33 @@ __all__ = ["frozen"]
 
 T = TypeVar("T")
 
+_KNOWN: dict[type, tuple[str, ...]] = {}  # which fields of a class are mappings: facts of the class
+
 
 def frozen(value: T) -> T:
     """Return the value, or a copy of it whose mappings are read-only."""
     kind: type = type(value)
-    names = _mapping_fields(kind)
-    if not any(type(getattr(value, name)) is not MappingProxyType for name in names):
-        return value
-    copy: T = object.__new__(kind)
-    for name in _all_fields(kind):
-        # the class is frozen and its converters have run: only this way sets a field again
-        object.__setattr__(copy, name, getattr(value, name))
+    names = _KNOWN.get(kind)
+    if names is None:
+        names = _KNOWN[kind] = _mapping_fields(kind)
     for name in names:
+        if type(getattr(value, name)) is not MappingProxyType:
+            return _frozen_copy(value, names)
+    return value
+
+
+def _frozen_copy(value: T, mappings: Collection[str]) -> T:
+    kind: type = type(value)
+    copy: T = object.__new__(kind)
+    for name in (field.name for field in attrs.fields(kind)):
         held = getattr(value, name)
-        if held is not None:
-            object.__setattr__(copy, name, MappingProxyType(dict(held)))
+        if name in mappings and held is not None:
+            held = MappingProxyType(dict(held))
+        # the class is frozen and its converters have run: only this way sets a field
+        object.__setattr__(copy, name, held)
     return copy
 
 
-@functools.cache
-def _all_fields(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(kind))
-
-
-@functools.cache
 def _mapping_fields(kind: type) -> tuple[str, ...]:
     if not attrs.has(kind):
         return ()

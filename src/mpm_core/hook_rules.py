@@ -6,7 +6,7 @@ hook specifications.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from enum import StrEnum
 from types import MappingProxyType, NoneType
 
@@ -27,7 +27,7 @@ from mpm_core.payments import (
 )
 from mpm_core.pushes import ProviderState, PushReceipt, ReportReceipt
 
-__all__ = ["HOOK_RULES", "HookRule", "Mode"]
+__all__ = ["HOOK_RULES", "HookRule", "Mode", "SynchronousAnswer"]
 
 
 class Mode(StrEnum):
@@ -38,6 +38,15 @@ class Mode(StrEnum):
     TOLD = "told"  # every instance; no answer counts
 
 
+class _NotACoroutine(type):
+    def __instancecheck__(cls, answer: object) -> bool:
+        return not isinstance(answer, Coroutine)
+
+
+class SynchronousAnswer(metaclass=_NotACoroutine):
+    """Stands for any answer that is there, in contrast to one that somebody must await first."""
+
+
 @attrs.frozen(kw_only=True)
 class HookRule:
     """How one hook is called.
@@ -46,7 +55,7 @@ class HookRule:
         mode: who is called.
         pure: runs in the caller's thread; else in the instance's pool, with a deadline.
         effect: may change something at the other side, so a lost answer is *unknown*.
-        returns: the types its answer may have; `object` where no class describes them.
+        returns: the types its answer may have; `SynchronousAnswer` where no class describes it.
     """
 
     mode: Mode = Mode.ROUTED
@@ -57,7 +66,7 @@ class HookRule:
 
 def _told() -> HookRule:
     # in the pool, so that a hanging observer is left behind at its deadline
-    return HookRule(mode=Mode.TOLD, returns=(object,))
+    return HookRule(mode=Mode.TOLD, returns=(SynchronousAnswer,))
 
 
 _PROVIDER_REQUESTS = (ValidationRequest, ProcessRequest, EnquiryRequest, NoticeRequest, Heartbeat)
@@ -85,6 +94,6 @@ HOOK_RULES: Mapping[str, HookRule] = MappingProxyType(
         "mpm_send_message": HookRule(effect=True, returns=(MessageReceipt,)),
         "mpm_message_sent": _told(),
         "mpm_check": HookRule(returns=(Health,)),
-        "mpm_simulator": HookRule(pure=True, returns=(object,)),
+        "mpm_simulator": HookRule(pure=True, returns=(SynchronousAnswer,)),
     }
 )

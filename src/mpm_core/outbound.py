@@ -24,7 +24,7 @@ from mpm_core.addresses import Resolver, system_resolver
 from mpm_core.answers import Answer
 from mpm_core.calls import CallContext
 from mpm_core.effects import EffectRecord, current_record
-from mpm_core.errors import Misconfigured, NotSent, OutcomeError, OutcomeUnknown
+from mpm_core.errors import ContractViolation, Misconfigured, NotSent, OutcomeError, OutcomeUnknown
 from mpm_core.exact_json import write_json
 
 __all__ = ["Answer", "OutboundClient"]
@@ -138,9 +138,14 @@ class OutboundClient:
             NotSent: it surely did not reach the other side, or had no effect and got no answer.
             Misconfigured: the URL is not one this instance may call; nothing was sent.
             OutcomeUnknown: this or an earlier request of the hook call may have had its effect.
+            ContractViolation: a pure hook called out.
             ValueError: the request contradicts itself; a mistake of the plugin's author.
         """
         record = current_record() or EffectRecord.starting_now(context.deadline, self._clock)
+        if not record.may_call_out:
+            raise ContractViolation(
+                "A pure hook called out; only vendor hooks may. Nothing was sent."
+            )
         earlier_effect = record.may_have_left
         if effect is None:
             effect = method not in _SAFE_METHODS and record.hook_has_effect

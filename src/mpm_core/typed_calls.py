@@ -7,7 +7,7 @@ Each method calls one instance; what it may raise is in the hook's specification
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mpm_core.calls import InboundCall, Reply
@@ -26,17 +26,16 @@ OnLate = Callable[[object], None]
 
 
 class TypedCalls(ABC):
-    """One method per routed hook, over `call`."""
+    """One method per routed hook, over `call_hook`."""
 
     @abstractmethod
-    def call(
+    def call_hook(
         self,
         instance: str,
         hook: str,
-        *,
         correlation_id: str,
+        arguments: Mapping[str, object],
         on_late: OnLate | None = None,
-        **arguments: object,
     ) -> Any:  # noqa: ANN401 - the hook decides; the methods below state it
         """Call one hook of one instance and return its checked answer."""
 
@@ -44,8 +43,8 @@ class TypedCalls(ABC):
         self, instance: str, call: InboundCall, *, correlation_id: str
     ) -> ProviderRequest:
         """Authenticate and decode an inbound call."""
-        request: ProviderRequest = self.call(
-            instance, "mpm_read_call", correlation_id=correlation_id, call=call
+        request: ProviderRequest = self.call_hook(
+            instance, "mpm_read_call", correlation_id, {"call": call}
         )
         return request
 
@@ -59,13 +58,11 @@ class TypedCalls(ABC):
         correlation_id: str,
     ) -> Reply:
         """Encode our answer to an inbound call."""
-        reply: Reply = self.call(
+        reply: Reply = self.call_hook(
             instance,
             "mpm_write_reply",
-            correlation_id=correlation_id,
-            call=call,
-            request=request,
-            verdict=verdict,
+            correlation_id,
+            {"call": call, "request": request, "verdict": verdict},
         )
         return reply
 
@@ -73,12 +70,8 @@ class TypedCalls(ABC):
         self, instance: str, payment: PaymentFacts, verdict: Verdict, *, correlation_id: str
     ) -> ReportReceipt:
         """Tell the telecom the result of a payment."""
-        receipt: ReportReceipt = self.call(
-            instance,
-            "mpm_report_payment",
-            correlation_id=correlation_id,
-            payment=payment,
-            verdict=verdict,
+        receipt: ReportReceipt = self.call_hook(
+            instance, "mpm_report_payment", correlation_id, {"payment": payment, "verdict": verdict}
         )
         return receipt
 
@@ -86,19 +79,15 @@ class TypedCalls(ABC):
         self, instance: str, push: Push, *, correlation_id: str, on_late: OnLate | None = None
     ) -> PushReceipt:
         """Ask the telecom to prompt the payer's phone."""
-        receipt: PushReceipt = self.call(
-            instance,
-            "mpm_push_payment",
-            correlation_id=correlation_id,
-            on_late=on_late,
-            push=push,
+        receipt: PushReceipt = self.call_hook(
+            instance, "mpm_push_payment", correlation_id, {"push": push}, on_late
         )
         return receipt
 
     def query_payment(self, instance: str, push: Push, *, correlation_id: str) -> ProviderState:
         """Ask the telecom what became of a push."""
-        state: ProviderState = self.call(
-            instance, "mpm_query_payment", correlation_id=correlation_id, push=push
+        state: ProviderState = self.call_hook(
+            instance, "mpm_query_payment", correlation_id, {"push": push}
         )
         return state
 
@@ -106,8 +95,8 @@ class TypedCalls(ABC):
         self, instance: str, device: Device, *, correlation_id: str
     ) -> DeviceMapping:
         """Ask the vendor whether it knows a device."""
-        mapping: DeviceMapping = self.call(
-            instance, "mpm_register_device", correlation_id=correlation_id, device=device
+        mapping: DeviceMapping = self.call_hook(
+            instance, "mpm_register_device", correlation_id, {"device": device}
         )
         return mapping
 
@@ -115,13 +104,11 @@ class TypedCalls(ABC):
         self, instance: str, device: Device, charge: Charge, order: Order, *, correlation_id: str
     ) -> Prepared:
         """Decide what must be durable before the vendor is asked."""
-        prepared: Prepared = self.call(
+        prepared: Prepared = self.call_hook(
             instance,
             "mpm_prepare_order",
-            correlation_id=correlation_id,
-            device=device,
-            charge=charge,
-            order=order,
+            correlation_id,
+            {"device": device, "charge": charge, "order": order},
         )
         return prepared
 
@@ -136,14 +123,12 @@ class TypedCalls(ABC):
         on_late: OnLate | None = None,
     ) -> Grant | Pending:
         """Turn a charge into a grant."""
-        grant: Grant | Pending = self.call(
+        grant: Grant | Pending = self.call_hook(
             instance,
             "mpm_generate_token",
-            correlation_id=correlation_id,
-            on_late=on_late,
-            device=device,
-            charge=charge,
-            order=order,
+            correlation_id,
+            {"device": device, "charge": charge, "order": order},
+            on_late,
         )
         return grant
 
@@ -151,13 +136,11 @@ class TypedCalls(ABC):
         self, instance: str, device: Device, charge: Charge, order: Order, *, correlation_id: str
     ) -> Grant | NotFound | Pending:
         """Recover the lost answer of an earlier attempt."""
-        found: Grant | NotFound | Pending = self.call(
+        found: Grant | NotFound | Pending = self.call_hook(
             instance,
             "mpm_find_token",
-            correlation_id=correlation_id,
-            device=device,
-            charge=charge,
-            order=order,
+            correlation_id,
+            {"device": device, "charge": charge, "order": order},
         )
         return found
 
@@ -172,21 +155,19 @@ class TypedCalls(ABC):
         on_late: OnLate | None = None,
     ) -> Grant:
         """Set the device's credit to zero."""
-        grant: Grant = self.call(
+        grant: Grant = self.call_hook(
             instance,
             "mpm_clear_device",
-            correlation_id=correlation_id,
-            on_late=on_late,
-            device=device,
-            charge=charge,
-            order=order,
+            correlation_id,
+            {"device": device, "charge": charge, "order": order},
+            on_late,
         )
         return grant
 
     def read_device(self, instance: str, device: Device, *, correlation_id: str) -> DeviceReading:
         """Read what the vendor knows of a device."""
-        reading: DeviceReading = self.call(
-            instance, "mpm_read_device", correlation_id=correlation_id, device=device
+        reading: DeviceReading = self.call_hook(
+            instance, "mpm_read_device", correlation_id, {"device": device}
         )
         return reading
 
@@ -201,14 +182,12 @@ class TypedCalls(ABC):
         on_late: OnLate | None = None,
     ) -> Grant:
         """Switch a device on or off."""
-        grant: Grant = self.call(
+        grant: Grant = self.call_hook(
             instance,
             "mpm_switch_device",
-            correlation_id=correlation_id,
-            on_late=on_late,
-            device=device,
-            on=on,
-            order=order,
+            correlation_id,
+            {"device": device, "on": on, "order": order},
+            on_late,
         )
         return grant
 
@@ -216,21 +195,17 @@ class TypedCalls(ABC):
         self, instance: str, message: Message, *, correlation_id: str, on_late: OnLate | None = None
     ) -> MessageReceipt:
         """Send one message."""
-        receipt: MessageReceipt = self.call(
-            instance,
-            "mpm_send_message",
-            correlation_id=correlation_id,
-            on_late=on_late,
-            message=message,
+        receipt: MessageReceipt = self.call_hook(
+            instance, "mpm_send_message", correlation_id, {"message": message}, on_late
         )
         return receipt
 
     def check(self, instance: str, *, correlation_id: str) -> Health:
         """Ask whether the other side is reachable."""
-        health: Health = self.call(instance, "mpm_check", correlation_id=correlation_id)
+        health: Health = self.call_hook(instance, "mpm_check", correlation_id, {})
         return health
 
     def simulator(self, instance: str, *, correlation_id: str) -> Simulator:
         """Return a fresh simulator of the other side."""
-        simulator: Simulator = self.call(instance, "mpm_simulator", correlation_id=correlation_id)
+        simulator: Simulator = self.call_hook(instance, "mpm_simulator", correlation_id, {})
         return simulator
