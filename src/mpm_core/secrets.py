@@ -1,7 +1,7 @@
 """`Secret`: a text that cannot leak by accident.
 
-It has no value in `repr`, `str`, format strings, JSON or pickles; whoever needs the text asks for it
-by name with `reveal()`, which is easy to find in a review.
+It has no value in `repr`, `str`, format strings, JSON or pickles; whoever needs the text asks for
+it by name with `reveal()`, which is easy to find in a review.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Secret:
 
     def matches(self, candidate: str) -> bool:
         """Compare with an untrusted text in constant time."""
-        return hmac.compare_digest(self._text.encode(), candidate.encode("utf-8", "surrogatepass"))
+        # JSON can carry lone surrogates into both; an encoding error would hold the whole text.
+        own, other = (text.encode("utf-8", "surrogatepass") for text in (self._text, candidate))
+        return hmac.compare_digest(own, other)
 
     def __repr__(self) -> str:
         return f"Secret('{MASK}')"
