@@ -134,10 +134,11 @@ def _core_version() -> str:
 def _read_entry(
     entry: EntryPoint, distribution: Distribution, core_version: str
 ) -> InstalledPlugin:
-    name = canonical_name(entry.name)
+    if not (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")):
+        return _torn(entry)
     requires_core, problem = _compatibility(distribution.requires or [], core_version)
     return InstalledPlugin(
-        name=name,
+        name=canonical_name(entry.name),
         distribution=distribution.name,
         version=distribution.version,
         value=entry.value,
@@ -145,6 +146,20 @@ def _read_entry(
         requires_core=requires_core,
         compatible=not problem,
         problem=_spelling_problem(entry) or problem,
+    )
+
+
+def _torn(entry: EntryPoint) -> InstalledPlugin:
+    """Describe what an interrupted installation leaves behind."""
+    return InstalledPlugin(
+        name=canonical_name(entry.name),
+        distribution="unknown",
+        version="unknown",
+        value=entry.value,
+        summary="",
+        requires_core="",
+        compatible=False,
+        problem="its installation has no metadata; install its distribution again.",
     )
 
 
@@ -208,7 +223,7 @@ def _reason(error: BaseException) -> str:
     """Return an exception as one line, also if its own text cannot be made."""
     lines = traceback.format_exception_only(error)
     words = next(line for line in lines if not line.startswith(" "))  # code comes first, indented
-    return words.strip().rstrip(".")[:_SHOWN_REASON]
+    return " ".join(words.split()).rstrip(".")[:_SHOWN_REASON]
 
 
 def _import_value(installed: InstalledPlugin) -> object:

@@ -18,7 +18,12 @@ from mpm_core.errors import PluginLoadError
 from mpm_core.manifest import Manifest, PluginKind
 from mpm_core.orders import ChargeKind
 from mpm_core.settings_declaration import HOST_KEYS, describe
-from mpm_core.settings_values import did_you_mean
+from mpm_core.settings_values import (
+    SettingDescription,
+    WrongValueError,
+    did_you_mean,
+    parse_text,
+)
 
 __all__ = ["check_plugin_class", "class_problems", "hook_arguments"]
 
@@ -80,19 +85,30 @@ def _construction_problems(cls: type, manifest: Manifest) -> Iterator[str]:
 
 def _settings_problems(manifest: Manifest) -> Iterator[str]:
     try:
-        names = {description.name for description in describe(manifest.settings_class)}
-        if manifest.details_class is not None:
-            describe(manifest.details_class)
+        settings = describe(manifest.settings_class)
+        details = () if manifest.details_class is None else describe(manifest.details_class)
     except TypeError as error:
         yield str(error)
         return
-    owner = manifest.settings_class.__name__
+    yield from _example_problems((*settings, *details))
+    owner, names = manifest.settings_class.__name__, {one.name for one in settings}
     for name in sorted(names & HOST_KEYS):
         yield f"{owner}.{name}: the host handles {name!r} for every plugin; choose another name."
     for name in manifest.url_settings:
         if name not in names:
             hint = did_you_mean(name, names) or f"write: {name}: str = setting(help=…, kind='url')"
             yield f"The manifest's url_settings name {name!r}, which {owner} does not have; {hint}"
+
+
+def _example_problems(descriptions: tuple[SettingDescription, ...]) -> Iterator[str]:
+    """Yield what is wrong with the examples, which the documentation and the schema show."""
+    for description in descriptions:
+        if description.example is None:
+            continue
+        try:
+            parse_text(description, description.example)
+        except WrongValueError as error:
+            yield f"The example {description.example!r} of setting {description.name!r} {error}."
 
 
 @attrs.frozen(kw_only=True)
@@ -138,7 +154,8 @@ def _hook_problem(implementation: _Implementation) -> str:
         hint = did_you_mean(implementation.name, hooks)
         return implementation.problem("is no hook", hint or f"hooks are: {', '.join(hooks)}.")
     if implementation.marker is None:
-        return implementation.problem("is not marked as a hook", "write @hookimpl above it.")
+        place = "below @staticmethod" if implementation.is_static else "above it"
+        return implementation.problem("is not marked as a hook", f"write @hookimpl {place}.")
     if any(implementation.marker.values()):
         return implementation.problem("asks for a place of its own", "write a plain @hookimpl.")
     if not inspect.isfunction(implementation.function):

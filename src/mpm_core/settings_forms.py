@@ -12,7 +12,7 @@ import attrs
 
 from mpm_core.secrets import MASK
 from mpm_core.settings_declaration import describe
-from mpm_core.settings_values import SettingDescription, SettingType
+from mpm_core.settings_values import SettingDescription, SettingType, parse_text
 
 __all__ = [
     "FormField",
@@ -36,7 +36,8 @@ class Prompt:
     Attributes:
         name: of the setting.
         question: without colon.
-        default: what an empty answer means; `None` if an answer is needed.
+        default: what an empty answer, which leaves the setting out, comes to; `None` if an answer
+            is needed.
         hidden: the answer must not be echoed.
     """
 
@@ -159,7 +160,7 @@ def _question(description: SettingDescription) -> str:
 
 
 def _form_field(description: SettingDescription) -> FormField:
-    optional = not description.required
+    nothing = ("",) if description.optional and description.choices else ()
     return FormField(
         name=description.name,
         label=_label(description.name),
@@ -168,9 +169,7 @@ def _form_field(description: SettingDescription) -> FormField:
         required=description.required and description.value_type is not SettingType.YES_NO,
         value=_default_text(description),
         placeholder="" if description.secret else description.example or "",
-        options=("", *description.choices)
-        if optional and description.choices
-        else description.choices,
+        options=(*nothing, *description.choices),
         attributes=_attributes(description),
     )
 
@@ -210,7 +209,8 @@ def _attributes(description: SettingDescription) -> dict[str, str]:
 
 def _table_row(description: SettingDescription) -> tuple[str, str, str, str]:
     default = "required" if description.required else _code(_default_text(description))
-    example = f" Example: {_code(description.example)}." if description.example else ""
+    has_example = description.example and not description.secret
+    example = f" Example: {_code(description.example or '')}." if has_example else ""
     limits = f", {description.limits_label}" if description.limits_label else ""
     cells = (
         _code(description.name),
@@ -235,8 +235,8 @@ def _property_schema(description: SettingDescription) -> dict[str, object]:
     schema["description"] = _one_line(description.help)
     if not description.required and not description.secret:
         schema["default"] = _json_value(description.default)
-    if description.example:
-        schema["examples"] = [description.example]
+    if description.example and not description.secret:
+        schema["examples"] = [_json_value(parse_text(description, description.example))]
     return schema
 
 
@@ -259,7 +259,7 @@ def _type_schema(description: SettingDescription) -> dict[str, object]:
 
 def _text_schema(description: SettingDescription) -> dict[str, object]:
     minimum = description.minimum_length
-    if minimum is None and description.required:
+    if minimum is None and (description.required or description.secret):
         minimum = 1
     return {"type": "string"} | _given(
         {

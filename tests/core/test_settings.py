@@ -196,8 +196,8 @@ def test_read_settings_refuses(name, given_value, message):
 def test_read_settings_refuses_a_url_that_cannot_be_called(url):
     assert problems(Everything, {"url": url}) == [
         (
-            f"{WHO}'url' must be an http or https URL with a host, without user, password, blanks or"
-            f" '#', not {url!r}; write it like http://vendor.example/api."
+            f"{WHO}'url' must be an http or https URL with a host, without user, password, blanks"
+            f" or '#', not {url!r}; write it like http://vendor.example/api."
         )
     ]
 
@@ -205,8 +205,8 @@ def test_read_settings_refuses_a_url_that_cannot_be_called(url):
 def test_read_settings_does_not_repeat_a_url_with_credentials():
     assert problems(Everything, {"url": f"http://me:{CANARY}@x.example/"}) == [
         (
-            f"{WHO}'url' must be an http or https URL with a host, without user, password, blanks or"
-            " '#'; write it like http://vendor.example/api."
+            f"{WHO}'url' must be an http or https URL with a host, without user, password, blanks"
+            " or '#'; write it like http://vendor.example/api."
         )
     ]
 
@@ -468,15 +468,15 @@ class Plain:
         (
             Floating,
             (
-                "Floating.price has a type no setting can have: use str, int, bool, Decimal, Secret,"
-                " tuple[str, ...], a StrEnum, or one of them | None."
+                "Floating.price has a type no setting can have: use str, int, bool, Decimal,"
+                " Secret, tuple[str, ...], a StrEnum, or one of them | None."
             ),
         ),
         (
             Hidden,
             (
-                "Hidden names a type that is not imported at run time (name 'Fraction' is not defined);"
-                " import it outside of TYPE_CHECKING."
+                "Hidden names a type that is not imported at run time (name 'Fraction' is not"
+                " defined); import it outside of TYPE_CHECKING."
             ),
         ),
         (Plain, "Plain is no attrs class; write @attrs.frozen(kw_only=True)."),
