@@ -10,6 +10,7 @@ import pytest
 from mpm_core import PluginLoadError
 from mpm_core.discovery import (
     InstalledPlugin,
+    _compatibility,
     canonical_name,
     find_plugin,
     installed_plugins,
@@ -187,6 +188,10 @@ def test_installed_plugins_tells_whether_this_core_fits(install, requires, requi
 
     expected = acme(requires_core=requires_core, compatible=not problem, problem=problem)
     assert found("acme") == [expected]
+
+
+def test_a_core_that_is_not_released_yet_fits_like_a_released_one():
+    assert _compatibility(["mpm-payg-core>=0.1"], "0.2.0rc1") == (">=0.1", "")
 
 
 def test_installed_plugins_marks_both_claims_of_one_name(install):

@@ -383,8 +383,8 @@ class Identical(Base):
 def test_check_plugin_class_refuses_instances_that_equal_others():
     assert refusal(Equal) == [
         (
-            "Equal defines equality, but each instance is only equal to itself; remove __eq__, or with"
-            " attrs write: @attrs.define(eq=False)"
+            "Equal defines equality, but each instance is only equal to itself; remove __eq__, or"
+            " with attrs write: @attrs.define(eq=False)"
         )
     ]
 

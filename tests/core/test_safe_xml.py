@@ -184,6 +184,12 @@ def test_read_flat_xml_does_not_follow_xinclude():
             id="deep nesting",
         ),
         pytest.param(
+            b"<a>" * 8 + b"<z/>" + b"</a>" * 8,
+            "The element <z> is nested deeper than 8 elements.",
+            ("z",),
+            id="one level too deep",
+        ),
+        pytest.param(
             b"<a>" + b"".join(b"<b%d/>" % n for n in range(MANY)) + b"</a>",
             "The element <b199> comes after 200 elements, the limit.",
             ("b199",),

@@ -49,6 +49,7 @@ class Sample:
     )
     mode: Mode = setting(help="How the caller proves who it is", default=Mode.SIGNED)
     spare_key: Secret | None = setting(help="The key before", default=None)
+    sandbox_key: Secret = setting(help="Key of the sandbox", default=Secret(CANARY))
     colour: str | None = setting(help="Colour", default=None, choices=("red", "green"))
     timeout: int = setting(help="Seconds to\n  wait.", default=30, minimum=1, maximum=60)
     retries: int | None = setting(help="Tries", default=None, minimum=2)
