@@ -54,6 +54,7 @@ class GroupCommit(Generic[Item, Result]):
     def submit(self, item: Item) -> Future[Result]:
         """Queue an item; the future carries its result, or the error it failed with alone."""
         future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()  # a caller that goes away does not undo a commit
         self._waiting.put((item, future))
         return future
 

@@ -103,6 +103,7 @@ instances = sa.Table(
     sa.Column("managed", sa.Boolean, nullable=False),  # settings are read from the file, not here
     sa.Column("callback_key", sa.String(32), nullable=False, unique=True),
     sa.Column("settings", sa.LargeBinary),  # encrypted JSON of instances the database owns
+    sa.Column("facts", sa.JSON),  # of the manifest, so that booking needs no manufacturer's plugin
     sa.Column("next_number", sa.BigInteger, nullable=False, default=1),
     _created(),
     sa.UniqueConstraint("company_id", "name"),

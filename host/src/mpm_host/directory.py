@@ -1,0 +1,166 @@
+"""The directory: companies and instances in memory, so that a lost database still gets an answer.
+
+Made once at start and again whenever companies change; everything in it is frozen, so a call in
+flight keeps the directory it began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from mpm_core import ChargeKind, Company, DeviceKind, Manifest, Money, Operation, PluginKind
+from mpm_core.manifest import OrphanEffect, Recovery
+
+__all__ = ["AmountRules", "CompanyRecord", "Directory", "InstanceRecord", "InstanceState", "ManifestFacts"]
+
+
+class InstanceState(StrEnum):
+    """Whether an instance works."""
+
+    UNCONFIGURED = "unconfigured"
+    ENABLED = "enabled"
+    DISABLED = "disabled"  # draining: finishes what was promised, takes nothing new
+    REMOVED = "removed"  # not loaded; its orders are parked
+
+
+@attrs.frozen(kw_only=True)
+class ManifestFacts:
+    """What booking and the order worker must know of a plugin, also when it cannot be loaded."""
+
+    kind: PluginKind
+    device_kinds: frozenset[DeviceKind]
+    operations: Mapping[ChargeKind, Operation]
+    energy_step: int | None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> ManifestFacts:
+        """Take the facts out of a manifest."""
+        return cls(
+            kind=manifest.kind,
+            device_kinds=manifest.device_kinds,
+            operations=dict(manifest.operations),
+            energy_step=manifest.energy_step,
+        )
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, object]) -> ManifestFacts:
+        """Take back what `to_stored` made."""
+        operations: Mapping[str, list[str | bool]] = stored["operations"]  # type: ignore[assignment]  # our own JSON
+        return cls(
+            kind=PluginKind(str(stored["kind"])),
+            device_kinds=frozenset(DeviceKind(kind) for kind in stored["device_kinds"]),  # type: ignore[attr-defined]  # our own JSON
+            operations={
+                ChargeKind(name): Operation(
+                    recovery=Recovery(str(recovery)),
+                    orphan_effect=OrphanEffect(str(effect)),
+                    blocks_device=bool(blocks),
+                )
+                for name, (recovery, effect, blocks) in operations.items()
+            },
+            energy_step=stored["energy_step"],  # type: ignore[arg-type]  # our own JSON
+        )
+
+    def to_stored(self) -> dict[str, object]:
+        """Write the facts as JSON values."""
+        return {
+            "kind": self.kind.value,
+            "device_kinds": sorted(self.device_kinds),
+            "operations": {
+                name.value: [op.recovery.value, op.orphan_effect.value, op.blocks_device]
+                for name, op in sorted(self.operations.items())
+            },
+            "energy_step": self.energy_step,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class AmountRules:
+    """What a telecom's instance may be paid: limits and the smallest step, in minor units."""
+
+    step: int = 1
+    minimum: Money | None = None
+    maximum: Money | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CompanyRecord:
+    """One company, with what the rules need of its settings."""
+
+    id: str
+    company: Company
+    managed: bool
+    enabled: bool
+    arrears_buy_time: bool
+    zone: ZoneInfo
+
+    def today(self, now: datetime) -> date:
+        """Return the company's date at a moment."""
+        return now.astimezone(self.zone).date()
+
+
+@attrs.frozen(kw_only=True)
+class InstanceRecord:
+    """One instance of a plugin.
+
+    Attributes:
+        facts: of its manifest; `None` until the plugin could be loaded once.
+        problem: why it does not work although it is enabled; empty when it does.
+    """
+
+    id: str
+    company_id: str
+    name: str
+    plugin: str
+    state: InstanceState
+    callback_key: str
+    managed: bool
+    facts: ManifestFacts | None = None
+    allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
+    amount_rules: AmountRules = AmountRules()
+    problem: str = ""
+
+    @property
+    def takes_new_work(self) -> bool:
+        """Tell whether new validations, pushes and registrations may use it."""
+        return self.state is InstanceState.ENABLED and not self.problem
+
+    @property
+    def finishes_work(self) -> bool:
+        """Tell whether what was promised can go on."""
+        return self.state in {InstanceState.ENABLED, InstanceState.DISABLED} and not self.problem
+
+
+@attrs.frozen(kw_only=True)
+class Directory:
+    """Every company and instance, by id."""
+
+    companies: Mapping[str, CompanyRecord]
+    instances: Mapping[str, InstanceRecord]
+    by_callback_key: Mapping[str, InstanceRecord] = attrs.field(init=False)
+    by_slug: Mapping[str, CompanyRecord] = attrs.field(init=False)
+
+    @by_callback_key.default
+    def _index_callback_keys(self) -> Mapping[str, InstanceRecord]:
+        return {instance.callback_key: instance for instance in self.instances.values()}
+
+    @by_slug.default
+    def _index_slugs(self) -> Mapping[str, CompanyRecord]:
+        return {record.company.slug: record for record in self.companies.values()}
+
+    def instance_named(self, company_id: str, name: str) -> InstanceRecord | None:
+        """Find a company's instance by its name."""
+        for instance in self.instances.values():
+            if instance.company_id == company_id and instance.name == name:
+                return instance
+        return None
+
+    def instances_of(self, company_id: str) -> tuple[InstanceRecord, ...]:
+        """Return a company's instances in the order of their names."""
+        found = (item for item in self.instances.values() if item.company_id == company_id)
+        return tuple(sorted(found, key=lambda item: item.name))
