@@ -12,71 +12,16 @@ import ssl
 import zlib
 from collections.abc import Iterable, Sequence
 
-import attrs
 import httpcore
 
-from mpm_core.addresses import Resolver, is_public_address, look_up
-from mpm_core.effects import EffectRecord
+from mpm_core.addresses import is_public_address, look_up
+from mpm_core.wire import ExchangeFailedError, Line, WireAnswer, WireRequest
 
-__all__ = ["ExchangeFailedError", "Line", "WireAnswer", "WireRequest", "default_tls", "exchange"]
-
-
-class ExchangeFailedError(Exception):
-    """No usable answer; the text says what happened, without anything of the request.
-
-    Args:
-        what: a clause such as `the connection was refused`.
-        forbidden: it was our own rule that stopped it, so settings must change.
-    """
-
-    def __init__(self, what: str, *, forbidden: bool = False) -> None:
-        super().__init__(what)
-        self.forbidden = forbidden
+__all__ = ["default_tls", "exchange"]
 
 
 class _ForbiddenAddressError(httpcore.ConnectError):
     """The name points only to addresses that may not be reached."""
-
-
-@attrs.frozen(kw_only=True)
-class WireRequest:
-    """A request, ready for the wire."""
-
-    method: str
-    scheme: str
-    host: str
-    port: int
-    target: str = attrs.field(repr=False)
-    headers: Sequence[tuple[str, str]] = attrs.field(repr=False)
-    content: bytes | None = attrs.field(repr=False)
-    effect: bool
-
-
-@attrs.frozen(kw_only=True)
-class WireAnswer:
-    """What came back, decompressed; header names in lower case."""
-
-    status: int
-    headers: dict[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Line:
-    """How to reach the other side.
-
-    Attributes:
-        record: the hook call's deadline and effect mark.
-        connect_timeout: seconds for look-up, connection and TLS, if so much is left.
-        size_cap: bytes of a body, before and after decompression.
-    """
-
-    record: EffectRecord
-    resolver: Resolver
-    tls: ssl.SSLContext | None
-    allow_private_addresses: bool
-    connect_timeout: float
-    size_cap: int
 
 
 def default_tls() -> ssl.SSLContext:
@@ -218,6 +163,8 @@ class _DeadlineBackend(httpcore.NetworkBackend):
             raise httpcore.ConnectTimeout(str(error)) from None
         except OSError:
             raise httpcore.ConnectError("the name is not known in DNS") from None
+        if not found:
+            raise httpcore.ConnectError("the name is not known in DNS")
         if self._line.allow_private_addresses:
             return found
         public = [address for address in found if is_public_address(address)]

@@ -10,7 +10,6 @@ The HTTP library is loaded with the first request.
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 import threading
 import time
@@ -18,49 +17,21 @@ from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
-import attrs
-
 from mpm_core.addresses import Resolver, system_resolver
 from mpm_core.answers import Answer
 from mpm_core.calls import CallContext
 from mpm_core.effects import EffectRecord, current_record
 from mpm_core.errors import ContractViolation, Misconfigured, NotSent, OutcomeError, OutcomeUnknown
 from mpm_core.exact_json import write_json
+from mpm_core.targets import HOST_NAME, Target, allowed_origins, take_apart
+from mpm_core.wire import ExchangeFailedError, Line, WireAnswer, WireRequest
 
 __all__ = ["Answer", "OutboundClient"]
 
 _LOG = logging.getLogger(__name__)
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
-_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
-_LONG_NUMBER = re.compile(r"[0-9]{7,}")
-_LONGEST_PATH_SHOWN = 80
-
-
-@attrs.frozen(kw_only=True)
-class _Target:
-    """A URL taken apart once: what is checked is what is connected to."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-    query: str = attrs.field(repr=False)
-
-    @property
-    def authority(self) -> str:
-        """Host and, unless it is the scheme's own, port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
-    @property
-    def shown(self) -> str:
-        """Host and path for messages, without query, userinfo or whole phone numbers."""
-        path = _LONG_NUMBER.sub(lambda digits: f"…{digits[0][-2:]}", self.path)
-        return f"{self.authority}{path[:_LONGEST_PATH_SHOWN]}"
 
 
 class OutboundClient:
@@ -93,7 +64,7 @@ class OutboundClient:
         if tls is not None and (tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname):
             raise ValueError("`tls` must verify certificates and names.")
         self._allowed = frozenset(
-            allowed for entry in allowed_hosts for allowed in _allowed_origins(entry)
+            allowed for entry in allowed_hosts for allowed in allowed_origins(entry)
         )
         self._allow_plain_http = allow_plain_http
         self._allow_private_addresses = allow_private_addresses
@@ -150,55 +121,35 @@ class OutboundClient:
         if effect is None:
             effect = method not in _SAFE_METHODS and record.hook_has_effect
         content_type, body = _written_body(json=json, form=form, content=content)
-        own_headers = _checked_headers(headers or {})
+        all_headers = _all_headers(headers or {}, content_type)
         target = self._checked_target(method, url, params or {}, record)
-        where = f"{method} {target.shown}"
-        from mpm_core.deadline_network import (  # noqa: PLC0415 - loads the HTTP library
-            ExchangeFailedError,
-            Line,
-            WireRequest,
-            exchange,
-        )
-
-        line = Line(
-            record=record,
-            resolver=self._resolver,
-            tls=self._tls_context(target.scheme),
-            allow_private_addresses=self._allow_private_addresses,
-            connect_timeout=self._connect_timeout,
-            size_cap=self._size_cap,
-        )
         wire_request = WireRequest(
             method=method,
             scheme=target.scheme,
             host=target.host,
             port=target.port,
-            target=target.path + (f"?{target.query}" if target.query else ""),
-            headers=(
-                ("Host", target.authority),
-                *_all_headers(own_headers, content_type),
-            ),
+            target=target.request_target,
+            headers=(("Host", target.authority), *all_headers),
             content=body,
             effect=effect,
         )
-        try:
-            wire_answer = exchange(wire_request, line)
-        except ExchangeFailedError as failure:
-            raise _failure(where, str(failure), record, misconfigured=failure.forbidden) from None
+        where = f"{method} {target.shown}"
+        wire_answer = self._exchange(wire_request, record, where)
         if wire_answer.status in not_processed:
             record.may_have_left = earlier_effect
             effect = False
-        answer = Answer(
-            status=wire_answer.status,
-            headers=wire_answer.headers,
-            content_type=_bare_type(wire_answer.headers.get("content-type", "")),
-            body=wire_answer.body,
-            where=where,
-            had_effect=effect,
-            earlier_effect=earlier_effect,
-            received_at=context.now,
+        return _without_redirect(
+            Answer(
+                status=wire_answer.status,
+                headers=wire_answer.headers,
+                content_type=_bare_type(wire_answer.headers.get("content-type", "")),
+                body=wire_answer.body,
+                where=where,
+                had_effect=effect,
+                earlier_effect=earlier_effect,
+                received_at=context.now,
+            )
         )
-        return _without_redirect(answer)
 
     def close(self) -> None:
         """Send nothing any more; requests under way end by themselves."""
@@ -206,11 +157,11 @@ class OutboundClient:
 
     def _checked_target(
         self, method: str, url: str, params: Mapping[str, str], record: EffectRecord
-    ) -> _Target:
+    ) -> Target:
         if method not in _METHODS:
             raise ValueError(f"{method[:20]!r} is not a method we send; write GET, POST and so on.")
         try:
-            target = _take_apart(url, params)
+            target = take_apart(url, params)
         except ValueError as error:
             raise _failure("A request", str(error), record, misconfigured=True) from None
         where = f"{method} {target.shown}"
@@ -232,6 +183,22 @@ class OutboundClient:
             raise _failure(where, f"the {record.deadline:g} s of the call are over", record)
         return target
 
+    def _exchange(self, request: WireRequest, record: EffectRecord, where: str) -> WireAnswer:
+        from mpm_core.deadline_network import exchange  # noqa: PLC0415 - loads the HTTP library
+
+        line = Line(
+            record=record,
+            resolver=self._resolver,
+            tls=self._tls_context(request.scheme),
+            allow_private_addresses=self._allow_private_addresses,
+            connect_timeout=self._connect_timeout,
+            size_cap=self._size_cap,
+        )
+        try:
+            return exchange(request, line)
+        except ExchangeFailedError as failure:
+            raise _failure(where, str(failure), record, misconfigured=failure.forbidden) from None
+
     def _tls_context(self, scheme: str) -> ssl.SSLContext | None:
         if scheme == "http":
             return None
@@ -241,40 +208,6 @@ class OutboundClient:
             if self._tls is None:
                 self._tls = default_tls()
             return self._tls
-
-
-# --- addresses ------------------------------------------------------------------------------------
-
-
-def _allowed_origins(entry: str) -> tuple[tuple[str, str, int], ...]:
-    if "://" in entry:
-        target = _take_apart(entry, {})
-        return ((target.scheme, target.host, target.port),)
-    origins = tuple(_take_apart(f"{scheme}://{entry}", {}) for scheme in ("http", "https"))
-    if origins[0].port != origins[1].port:
-        raise ValueError(f"{entry!r} needs a scheme or a port, such as https://{entry}.")
-    return tuple((origin.scheme, origin.host, origin.port) for origin in origins)
-
-
-def _take_apart(url: str, params: Mapping[str, str]) -> _Target:
-    if not _PRINTABLE.fullmatch(url) or "\\" in url:
-        raise ValueError("the URL holds blanks or characters that must be escaped")
-    parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"the URL's scheme is {parts.scheme[:20]!r}, not https")
-    if "@" in parts.netloc:
-        raise ValueError("the URL holds a user name; give credentials as a header")
-    host = (parts.hostname or "").removesuffix(".")
-    if not _HOST.fullmatch(host):
-        raise ValueError("the URL has no readable host name")
-    query = "&".join(piece for piece in (parts.query, urlencode(params)) if piece)
-    return _Target(
-        scheme=parts.scheme,
-        host=host,
-        port=_DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port,
-        path=parts.path or "/",
-        query=query,
-    )
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -292,15 +225,11 @@ def _written_body(
     return "", content
 
 
-def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name in headers:
-        if name.lower() in _OURS:
-            raise ValueError(f"the header {name} is set by the client; leave it out.")
-    return headers
-
-
 def _all_headers(own: Mapping[str, str], content_type: str) -> tuple[tuple[str, str], ...]:
     given = {name.lower() for name in own}
+    if given & _OURS:
+        names = ", ".join(sorted(given & _OURS))
+        raise ValueError(f"the client sets the header {names} itself; leave it out.")
     ours = {"Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close", "User-Agent": "mpm"}
     if content_type:
         ours["Content-Type"] = content_type
@@ -330,7 +259,7 @@ def _redirect_host(location: str) -> str:
         host = ""
     if not host:
         return "another path of the same host"
-    return host if _HOST.fullmatch(host) else "an unreadable host"
+    return host if HOST_NAME.fullmatch(host) else "an unreadable host"
 
 
 def _failure(
