@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -27,6 +30,7 @@ from mpm_core import (
     Throttled,
     Unit,
 )
+from mpm_core.effects import EffectRecord, enter_record, leave_record
 from mpm_core.simulation_server import serve
 from mpm_sunking.simulator import CLIENT_SECRET, LOGIN, SunKingSimulator
 
@@ -56,6 +60,17 @@ def failure_of(work, *arguments) -> Exception:
     with pytest.raises(Exception) as failed:  # noqa: PT011 - the callers assert class and message
         work(*arguments)
     return failed.value
+
+
+@contextmanager
+def one_hook_call() -> Iterator[EffectRecord]:
+    """Count requests as one call of the dispatch: what may have left is known afterwards."""
+    record = EffectRecord.starting_now(10.0, time.monotonic)
+    token = enter_record(record)
+    try:
+        yield record
+    finally:
+        leave_record(token)
 
 
 @pytest.fixture
@@ -254,6 +269,16 @@ def test_a_call_does_not_wait_for_a_hung_login_of_another(plugin, clock):
         NotSent,
         "Another call's login at SunKing did not end in time; nothing was asked.",
     )
+
+
+def test_a_login_lost_after_a_stale_one_means_not_sent(plugin, simulator, clock):
+    plugin.mpm_generate_token(DEVICE, SEVEN_DAYS, clock.context())
+    simulator.set_fault("expired_token", times=1)
+    simulator.set_fault("auth_down", times=1)
+    with one_hook_call() as record:
+        failure = failure_of(plugin.mpm_generate_token, DEVICE, SEVEN_DAYS, clock.context())
+    assert (type(failure), record.may_have_left) == (NotSent, False)
+    assert len(simulator.tokens) == 1
 
 
 # --- the answers to a charge ----------------------------------------------------------------------
