@@ -9,7 +9,7 @@ Lock order, here and everywhere: payment → customer → device → order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 from sqlalchemy.engine import Connection
@@ -34,7 +34,7 @@ from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.ledger import journal, suspense
-from mpm_host.payment_records import PaymentIndex, PaymentKeys, PaymentRecord, find_payments
+from mpm_host.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.texts import receipt_text
 
 __all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome"]
@@ -115,7 +115,7 @@ class Outcome:
     Attributes:
         reply: the stored reply of an accepted payment.
         payment: a copy of the row as this command left it; `None` when there is none.
-        has_order: something waits for the workers now.
+        has_work: something waits for the workers now.
     """
 
     decision: Decision
@@ -123,7 +123,7 @@ class Outcome:
     message: str = ""
     reply: Reply | None = None
     payment: PaymentRecord | None = None
-    has_order: bool = False
+    has_work: bool = False
 
 
 class Book:
@@ -157,9 +157,10 @@ class _Batch:
         self._vault = vault
         self._now = clock()
         self._payments = find_payments(connection, [c.keys for c in commands], lock=True)
-        self._owners, self._accounts = load_accounts(
+        self._owners, accounts = load_accounts(
             connection, directory, self._addressed(commands), self._now, lock=True
         )
+        self._accounts = dict(accounts)  # each payment meets what the one before it left
         self.writes = BookingWrites(self._accounts)
 
     def _addressed(self, commands: Sequence[Command]) -> Sequence[DeviceKey]:
@@ -362,7 +363,7 @@ class _Batch:
                 "created_at": self._now,
             }
         )
-        return _accepted(record)
+        return _accepted(record, has_work=True)
 
     def _queue_order(
         self, record: PaymentRecord, owner: CustomerAccount, allocation: Allocation
@@ -391,7 +392,7 @@ class _Batch:
                 "created_at": self._now,
             }
         )
-        return _accepted(record, has_order=True)
+        return _accepted(record, has_work=True)
 
     # --- final noes ----------------------------------------------------------
 
@@ -468,9 +469,9 @@ def _unknown_reference() -> Outcome:
     )
 
 
-def _accepted(record: PaymentRecord, *, has_order: bool = False) -> Outcome:
+def _accepted(record: PaymentRecord, *, has_work: bool = False) -> Outcome:
     return Outcome(
-        decision=Decision.ACCEPTED, reply=record.reply, payment=record, has_order=has_order
+        decision=Decision.ACCEPTED, reply=record.reply, payment=record, has_work=has_work
     )
 
 

@@ -23,12 +23,19 @@ from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.identifiers import new_identifier
 
-__all__ = ["AccountMoved", "Accrual", "CustomerAccount", "DeviceKey", "OwnedDevice", "load_accounts"]
+__all__ = [
+    "AccountMoved",
+    "Accrual",
+    "CustomerAccount",
+    "DeviceKey",
+    "OwnedDevice",
+    "load_accounts",
+]
 
 DeviceKey = tuple[str, str]  # company id, serial
 
 
-class AccountMoved(RuntimeError):
+class AccountMovedError(RuntimeError):
     """A device changed its owner between look-up and lock; the caller tries again."""
 
 
@@ -105,7 +112,7 @@ def load_accounts(
         accounts by customer.
 
     Raises:
-        AccountMoved: an owner changed meanwhile; try again.
+        AccountMovedError: an owner changed meanwhile; try again.
     """
     owners = _owners(connection, sorted(set(keys)))
     customer_ids = sorted({owner for owner in owners.values() if owner is not None})
@@ -115,13 +122,11 @@ def load_accounts(
     devices = _devices(connection, customer_ids)
     for (_, serial), owner in owners.items():
         if owner is not None and serial not in devices[owner]:
-            raise AccountMoved(owner)
+            raise AccountMovedError(owner)
     plans = _plans(connection, customer_ids)
     debts = _access_debts(connection, customer_ids)
-    return owners, {
-        row.id: _assemble(row, directory, devices[row.id], plans[row.id], debts[row.id], now)
-        for row in customers
-    }
+    found = _Found(devices=devices, plans=plans, debts=debts)
+    return owners, {row.id: _assemble(row, directory, found, now) for row in customers}
 
 
 def _owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[DeviceKey, str | None]:
@@ -219,7 +224,9 @@ def _plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[str, 
                 kind=PlanKind(first.kind),
                 device_serial=first.device_serial,
                 rows=tuple(
-                    PlanRow(id=row.row_id, due_on=row.due_on, cost=row.cost, remaining=row.remaining)
+                    PlanRow(
+                        id=row.row_id, due_on=row.due_on, cost=row.cost, remaining=row.remaining
+                    )
                     for row in rows
                     if row.row_id is not None
                 ),
@@ -249,16 +256,21 @@ def _access_debts(
     return found
 
 
+@attrs.frozen(kw_only=True)
+class _Found:
+    """What was read of all customers, by customer."""
+
+    devices: Mapping[str, dict[str, OwnedDevice]]
+    plans: Mapping[str, list[Plan]]
+    debts: Mapping[str, list[AccessDebt]]
+
+
 def _assemble(
-    customer: Row[tuple[str, str, str, int]],
-    directory: Directory,
-    devices: Mapping[str, OwnedDevice],
-    plans: Sequence[Plan],
-    debts: Sequence[AccessDebt],
-    now: datetime,
+    customer: Row[tuple[str, str, str, int]], directory: Directory, found: _Found, now: datetime
 ) -> CustomerAccount:
     company = directory.companies[customer.company_id]
     today = company.today(now)
+    devices = found.devices[customer.id]
     accruals = tuple(
         accrual for device in devices.values() if (accrual := _accrue(device, today)) is not None
     )
@@ -270,8 +282,8 @@ def _assemble(
         account=Account(
             currency=company.company.currency,
             credit=customer.credit,
-            plans=tuple(plans),
-            access_debts=(*debts, *accrued),
+            plans=tuple(found.plans[customer.id]),
+            access_debts=(*found.debts[customer.id], *accrued),
         ),
         devices=devices,
         accruals=accruals,

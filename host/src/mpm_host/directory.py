@@ -17,7 +17,14 @@ import attrs
 from mpm_core import ChargeKind, Company, DeviceKind, Manifest, Money, Operation, PluginKind
 from mpm_core.manifest import OrphanEffect, Recovery
 
-__all__ = ["AmountRules", "CompanyRecord", "Directory", "InstanceRecord", "InstanceState", "ManifestFacts"]
+__all__ = [
+    "AmountRules",
+    "CompanyRecord",
+    "Directory",
+    "InstanceRecord",
+    "InstanceState",
+    "ManifestFacts",
+]
 
 
 class InstanceState(StrEnum):

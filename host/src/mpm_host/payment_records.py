@@ -71,9 +71,7 @@ class PaymentRecord:
         """The reply that was given when the payment was accepted."""
         if self.reply_status is None or self.reply_type is None or self.reply_body is None:
             return None
-        return Reply(
-            status=self.reply_status, content_type=self.reply_type, body=self.reply_body
-        )
+        return Reply(status=self.reply_status, content_type=self.reply_type, body=self.reply_body)
 
     def keep_reply(self, reply: Reply) -> None:
         """Store the reply every repeat of the process call gets."""
@@ -152,6 +150,7 @@ def find_payments(
     """Read the payments that calls point at.
 
     Args:
+        connection: of the caller's transaction.
         wanted: the keys; each may name several.
         lock: take the rows for update, in the order of their ids.
     """
