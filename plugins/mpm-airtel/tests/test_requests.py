@@ -1,7 +1,5 @@
 """What is read of a COMMAND, and what is refused."""
 
-# ruff: noqa: PLR0917 - tables and fixtures need their arguments
-
 from __future__ import annotations
 
 import pytest

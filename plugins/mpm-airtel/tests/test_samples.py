@@ -1,7 +1,5 @@
 """The documented sample pairs of the C2B COMMAND interface, byte for byte."""
 
-# ruff: noqa: PLR0917 - tables and fixtures need their arguments
-
 from __future__ import annotations
 
 import pytest

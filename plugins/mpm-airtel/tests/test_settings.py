@@ -9,8 +9,10 @@ import pytest
 
 from mpm_airtel.plugin import Airtel
 from mpm_airtel.settings import AirtelSettings
+from mpm_airtel.simulator import FAULTS
 from mpm_core import Health, Secret, SettingsError, read_settings
 from mpm_core.settings import SettingsPlace
+from mpm_core.settings_forms import documentation_table
 
 GIVE = "is missing; mode {mode} needs it: set what Airtel gave you."
 
@@ -104,3 +106,9 @@ def test_check_says_that_only_airtel_calls(make_airtel):
     assert make_airtel().mpm_check() == Health(
         ok=True, detail="Airtel calls us; give it the callback URL of this instance."
     )
+
+
+def test_readme_shows_the_settings_and_names_every_fault():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert documentation_table(AirtelSettings).strip() in readme
+    assert [fault for fault in FAULTS if f"`{fault}`" not in readme] == []

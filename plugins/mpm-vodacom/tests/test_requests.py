@@ -182,8 +182,10 @@ def test_reference_is_5_to_20_letters_digits_and_hyphens(refusal, path, text):
         "VOD-TXN-0000001",
         "vod-txn-000001",
         "VOD-TXN-\uff11\uff11\uff11\uff11\uff11\uff11",
-    ]
-    + ["VOD-TXN-" + "9" * 19, "VOD-TXN--00001", 1],
+        "VOD-TXN-" + "9" * 19,
+        "VOD-TXN--00001",
+        1,
+    ],
 )
 @pytest.mark.parametrize("path", [PROCESS, QUERY])
 def test_transaction_id_is_one_we_could_have_given(refusal, path, text):

@@ -8,8 +8,10 @@ import pytest
 
 from mpm_core import Health, Secret, SettingsError, read_settings
 from mpm_core.settings import SettingsPlace
+from mpm_core.settings_forms import documentation_table
 from mpm_vodacom.plugin import Vodacom
 from mpm_vodacom.settings import VodacomSettings
+from mpm_vodacom.simulator import FAULTS
 
 WHOSE = "Company 'luz', instance 'vodacom', setting"
 
@@ -57,3 +59,9 @@ def test_check_says_that_only_vodacom_calls(vodacom):
     assert vodacom.mpm_check() == Health(
         ok=True, detail="Vodacom calls us; give it this instance's callback URL."
     )
+
+
+def test_readme_shows_the_settings_and_names_every_fault():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert documentation_table(VodacomSettings).strip() in readme
+    assert [fault for fault in FAULTS if f"`{fault}`" not in readme] == []
