@@ -55,14 +55,24 @@ class SimulationServer:
 
 @contextlib.contextmanager
 def serve(
-    simulators: Mapping[str, Simulator], host: str = "127.0.0.1", port: int = 0
+    simulators: Mapping[str, Simulator],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    connections: int = MOST_CONNECTIONS,
 ) -> Iterator[SimulationServer]:
-    """Serve simulators by name until the block ends; port 0 takes a free one.
+    """Serve simulators by name until the block ends.
+
+    Args:
+        simulators: by the first part of the path.
+        host: address to listen on.
+        port: 0 takes a free one.
+        connections: how many may be open at once; further ones are closed unheard.
 
     Raises:
         OSError: the port is taken.
     """
-    server = _Server((host, port), simulators)
+    server = _Server((host, port), simulators, connections)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="simulators")
     thread.start()
     try:
@@ -79,16 +89,19 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], simulators: Mapping[str, Simulator]) -> None:
+    def __init__(
+        self, address: tuple[str, int], simulators: Mapping[str, Simulator], connections: int
+    ) -> None:
         self.simulators = dict(simulators)
         self.stopping = threading.Event()
+        self._most_connections = connections
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own signature
         with self._lock:
-            room = len(self._open) < MOST_CONNECTIONS
+            room = len(self._open) < self._most_connections
             if room:
                 self._open.add(request)
         if room:
