@@ -139,9 +139,9 @@ def test_stopping_hangs_up_on_a_client_that_never_asks(echo):
 
 def test_more_connections_than_allowed_are_closed_unheard(echo):
     with serve({"echo": echo}, connections=1) as server:
-        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))):
-            with pytest.raises(ConnectionError):
-                ask(server, "/echo/x")
+        address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        with socket.create_connection(address), pytest.raises(ConnectionError):
+            ask(server, "/echo/x")
         assert echo.asked == []
 
 
