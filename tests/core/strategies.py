@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+import attrs
 from hypothesis import strategies as st
 
 from mpm_core.accounts import AccessDebt, Account, Options, Target
@@ -24,17 +25,18 @@ amounts = (
 days_near_today = st.integers(min_value=-60, max_value=60).map(
     lambda days: TODAY + timedelta(days=days)
 )
-prices = st.decimals(min_value=Decimal(0), max_value=Decimal(10_000), places=6)
+whole_prices = st.integers(min_value=1, max_value=500).map(Decimal)
+fine_prices = st.decimals(min_value=Decimal(0), max_value=Decimal(10_000), places=6)
 mostly = st.sampled_from([True, True, True, False])
-steps = st.none() | st.sampled_from([1, 10, 100, 1000])
+steps = st.sampled_from([None, 1, 10, 100, 1000])
 
 
 @st.composite
 def tariffs(draw: st.DrawFn) -> Tariff:
-    components = draw(st.lists(prices, max_size=2))
+    components = draw(st.just([]) | st.lists(fine_prices, max_size=2))
     return Tariff(
         version="v1",
-        price_per_kwh=draw(prices | st.integers(0, 500).map(Decimal)),
+        price_per_kwh=draw(whole_prices | fine_prices),
         components=tuple(
             PriceComponent(name=f"part {number}", price_per_kwh=price)
             for number, price in enumerate(components)
@@ -46,7 +48,7 @@ def tariffs(draw: st.DrawFn) -> Tariff:
 @st.composite
 def plan_rows(draw: st.DrawFn, plan_id: str) -> tuple[PlanRow, ...]:
     rows = []
-    for number in range(draw(st.integers(min_value=0, max_value=4))):
+    for number in range(draw(st.sampled_from([0, 1, 2, 3, 4, 4]))):
         cost = draw(st.integers(min_value=1, max_value=2_000))
         remaining = draw(
             st.just(cost) | st.just(cost) | st.just(0) | st.integers(min_value=0, max_value=cost)
@@ -119,3 +121,40 @@ def targets(draw: st.DrawFn, kinds: tuple[DeviceKind, ...] = tuple(DeviceKind)) 
 
 
 options = st.booleans().map(lambda choice: Options(arrears_buy_time=choice))
+
+
+@attrs.frozen
+class Payment:
+    """A payment as `allocate` takes it, all on the same day."""
+
+    amount: int
+    account: Account
+    target: Target
+    options: Options
+
+
+@st.composite
+def payments(draw: st.DrawFn) -> Payment:
+    """Any amount, often one near the debts, where something little is left for the device."""
+    account = draw(accounts())
+    owed = sum(outstanding(account).values()) - account.credit
+    near_debts = st.integers(min_value=0, max_value=3_000).map(lambda left: max(1, owed + left))
+    return Payment(
+        amount=draw(near_debts | near_debts | amounts),
+        account=account,
+        target=draw(targets()),
+        options=draw(options),
+    )
+
+
+def outstanding(account: Account) -> dict[str, int]:
+    """Return what the customer should have paid by today, by row or access debt."""
+    rows = {
+        row.id: row.remaining
+        for plan in account.plans
+        for row in plan.rows
+        if row.is_outstanding(TODAY)
+    }
+    return rows | {
+        debt.id: debt.remaining for debt in account.access_debts if debt.is_payable(TODAY)
+    }

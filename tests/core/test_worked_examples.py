@@ -472,6 +472,41 @@ BEYOND_THE_NUMBERED = {
     "what-a-reversal-left-owing-takes-all": Example(
         owes(TV, credit=-50), meter(100), 40, [("credit", 40)], None
     ),
+    "less-than-a-day-of-a-service-buys-none": Example(
+        owes(shs(price_per_day=100)),
+        S1,
+        99,
+        [("credit", 99)],
+        None,
+        (
+            "amount_below_minimum",
+            (
+                "What is left for device S1 is 99 UGX, but nothing is sold to it below 100 UGX. "
+                "Pay at least 100 UGX."
+            ),
+        ),
+    ),
+    "appliances-are-cleared-oldest-first-whatever-their-ids": Example(
+        owes(appliance(row("a", on(-1), 300)), appliance(row("b", on(-2), 300))),
+        meter(100),
+        400,
+        [("instalment", 300, "b"), ("instalment", 100, "a")],
+        None,
+    ),
+    "device-debts-are-cleared-oldest-first-whatever-their-kinds": Example(
+        owes(shs(row("a", on(-1), 300)), access(300, due_on=on(-2))),
+        meter(100),
+        400,
+        [("access_rate", 300, "access M1"), ("instalment", 100, "a")],
+        None,
+    ),
+    "debts-of-the-same-day-are-cleared-by-id": Example(
+        owes(appliance(row("b", on(-1), 300)), appliance(row("a", on(-1), 300))),
+        meter(100),
+        400,
+        [("instalment", 300, "a"), ("instalment", 100, "b")],
+        None,
+    ),
     "access-rate-comes-last-on-the-same-day": Example(
         owes(access(200, due_on=YESTERDAY), shs(row("shs-1", YESTERDAY, 700))),
         meter(100),
