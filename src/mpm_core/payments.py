@@ -56,6 +56,7 @@ class ReasonCode(StrEnum):
     PLUGIN_UNAVAILABLE = "plugin_unavailable"
     OPERATION_NOT_SUPPORTED = "operation_not_supported"
     VENDOR_REFUSED = "vendor_refused"
+    VENDOR_PENDING = "vendor_pending"
     OUTCOME_UNKNOWN = "outcome_unknown"
 
 

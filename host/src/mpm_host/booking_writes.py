@@ -49,6 +49,7 @@ _ORDER_DEFAULTS = {
     "attempts": 0,
     "failures": 0,
     "looks": 0,
+    "not_found": 0,
     "doubt": False,
     "handed": 0,
 }

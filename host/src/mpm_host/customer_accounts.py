@@ -24,7 +24,7 @@ from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.identifiers import new_identifier
 
 __all__ = [
-    "AccountMoved",
+    "AccountMovedError",
     "Accrual",
     "CustomerAccount",
     "DeviceKey",

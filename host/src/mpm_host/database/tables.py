@@ -382,6 +382,7 @@ orders = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("failures", sa.Integer, nullable=False, default=0),  # in a row; sets the backoff
     sa.Column("looks", sa.Integer, nullable=False, default=0),  # of the resolver
+    sa.Column("not_found", sa.Integer, nullable=False, default=0),  # conclusive answers in a row
     sa.Column("doubt", sa.Boolean, nullable=False, default=False),  # an earlier try may have worked
     sa.Column("next_at", Instant, nullable=False),
     sa.Column(

@@ -1,0 +1,140 @@
+"""The message sender: hands queued messages to the company's SMS gateway, at least once.
+
+A company without a messenger plugin has its messages stored: they can be read with `mpm messages`
+and are marked sent. After an unknown outcome the same text is sent again, because a second copy of
+the same token does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import attrs
+import sqlalchemy as sa
+import structlog
+
+from mpm_core import Message, MessageReceipt, MpmError, Msisdn, PluginKind
+from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.clock import Clock
+from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines
+from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.encryption import Vault
+
+__all__ = ["MessageSender"]
+
+_LOG = structlog.get_logger(__name__)
+_TRIES = 8
+_FIRST_WAIT = timedelta(seconds=10)
+_STORED = MessageReceipt()
+
+
+@attrs.frozen(kw_only=True)
+class _Queued:
+    id: str
+    company_id: str
+    message: Message
+    failures: int
+
+
+class MessageSender:
+    """Sends one message at a time; safe to use from several threads and processes.
+
+    Args:
+        engines: of the database.
+        vault: decrypts the texts.
+        clock: decides when to try again.
+        directory: returns companies and instances as they are now.
+        plugins_of: one company's loaded plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        vault: Vault,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        plugins_of: Callable[[str], CompanyPlugins],
+    ) -> None:
+        self._engines = engines
+        self._vault = vault
+        self._clock = clock
+        self._directory = directory
+        self._plugins_of = plugins_of
+
+    def work_on(self, message_id: str) -> None:
+        """Send a message if it is still queued."""
+        queued = self._load(message_id)
+        if queued is None:
+            return
+        try:
+            receipt = self._send(queued)
+        except MpmError as error:
+            self._write_failure(queued, str(error))
+        else:
+            self._write_sent(queued, receipt)
+
+    def _load(self, message_id: str) -> _Queued | None:
+        m = t.messages.c
+        query = sa.select(m.id, m.company_id, m.key, m.phone, m.body, m.failures).where(
+            m.id == message_id, m.status == "queued"
+        )
+        with self._engines.read.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return _Queued(
+            id=row.id,
+            company_id=row.company_id,
+            message=Message(
+                key=row.key, to=Msisdn.from_e164(row.phone), body=self._vault.open(row.body)
+            ),
+            failures=row.failures,
+        )
+
+    def _send(self, queued: _Queued) -> MessageReceipt:
+        messenger = self._messenger(queued.company_id)
+        if messenger is None:
+            return _STORED
+        plugins = self._plugins_of(queued.company_id)
+        return plugins.send_message(messenger.name, queued.message, correlation_id=queued.id)
+
+    def _messenger(self, company_id: str) -> InstanceRecord | None:
+        """Return the company's gateway: the first enabled messenger in the order of names."""
+        for instance in self._directory().instances_of(company_id):
+            is_messenger = instance.facts and instance.facts.kind is PluginKind.MESSENGER
+            if is_messenger and instance.takes_new_work:
+                return instance
+        return None
+
+    def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
+        self._update(
+            queued,
+            status=receipt.status.value,
+            reference=receipt.reference,
+            sent_at=self._clock(),
+            next_at=None,
+            detail="",
+        )
+
+    def _write_failure(self, queued: _Queued, detail: str) -> None:
+        failures = queued.failures + 1
+        given_up = failures >= _TRIES
+        _LOG.warning("message_not_sent", message=queued.id, failures=failures)
+        self._update(
+            queued,
+            status="failed" if given_up else "queued",
+            failures=failures,
+            detail=detail[:500],
+            next_at=None if given_up else self._clock() + _FIRST_WAIT * 2**failures,
+        )
+
+    def _update(self, queued: _Queued, **values: object) -> None:
+        with self._engines.write.begin() as connection:
+            connection.execute(
+                sa.update(t.messages)
+                .where(t.messages.c.id == queued.id, t.messages.c.status == "queued")
+                .values(**values)
+            )

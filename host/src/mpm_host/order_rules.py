@@ -1,0 +1,320 @@
+"""What becomes of an order after each thing that can happen to it: pure, in one place.
+
+An order is *queued* until its turn, *sent* while a worker asks the manufacturer, and ends
+*issued*, *refused* (surely no token, a person decides) or *cancelled*. *Unknown* means a token may
+exist and is looked after on a schedule; *parked* means the same, but only a person can go on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+import attrs
+
+from mpm_core import (
+    ChargeKind,
+    ContractViolation,
+    Grant,
+    Misconfigured,
+    MpmError,
+    NotFound,
+    NothingHappened,
+    Operation,
+    OutcomeUnknown,
+    PaymentStatus,
+    Pending,
+    ReasonCode,
+    Recovery,
+    Refused,
+    Throttled,
+)
+
+__all__ = [
+    "LOOKS",
+    "AttemptOutcome",
+    "OrderFacts",
+    "OrderStatus",
+    "Step",
+    "after_attempt",
+    "after_find",
+    "after_look",
+    "lost_attempt",
+    "operation_missing",
+]
+
+LOOKS = (
+    timedelta(seconds=40),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(hours=24),
+)
+_BACKOFF_FIRST = timedelta(seconds=2)
+_BACKOFF_LONGEST = timedelta(minutes=10)
+_WAIT_FOR_SETTINGS = timedelta(minutes=10)
+_VIOLATIONS_BEFORE_HELD = 5
+_NOT_FOUND_TO_BE_SURE = 2
+_JITTER = 0.2
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    PARKED = "parked"
+    ISSUED = "issued"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt ended; the words of the public interface."""
+
+    SENT = "sent"
+    ISSUED = "issued"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    THROTTLED = "throttled"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen(kw_only=True)
+class OrderFacts:
+    """What the rules must know of an order.
+
+    Attributes:
+        doubt: an attempt before this one may have had its effect.
+        failures: attempts in a row after which nothing had happened.
+        looks: how often the resolver has looked.
+        not_found: conclusive answers in a row that the vendor does not know the order.
+        vendor_works: the vendor said it is still working on it, so it can be asked.
+    """
+
+    doubt: bool = False
+    failures: int = 0
+    looks: int = 0
+    not_found: int = 0
+    vendor_works: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """What to write.
+
+    Attributes:
+        status: of the order from now on.
+        outcome: of the attempt; `None` when there was no attempt.
+        next_in: when to go on; `None` for never (finished, or a person must).
+        grant: what to store and send; only with *issued*.
+    """
+
+    status: OrderStatus
+    facts: OrderFacts
+    outcome: AttemptOutcome | None = None
+    next_in: timedelta | None = None
+    reason: str = ""
+    detail: str = ""
+    grant: Grant | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the order's work is over, unless a person says otherwise."""
+        return self.status in {OrderStatus.ISSUED, OrderStatus.REFUSED, OrderStatus.CANCELLED}
+
+    @property
+    def needs_person(self) -> bool:
+        """Tell whether a person must decide."""
+        return self.status in {OrderStatus.REFUSED, OrderStatus.PARKED}
+
+    @property
+    def payment_status(self) -> PaymentStatus:
+        """Where the order's payment stands then."""
+        match self.status:
+            case OrderStatus.ISSUED:
+                return PaymentStatus.SETTLED
+            case OrderStatus.REFUSED:
+                return PaymentStatus.HELD
+            case OrderStatus.UNKNOWN | OrderStatus.PARKED:
+                return PaymentStatus.UNKNOWN
+            case _:
+                return PaymentStatus.TOKEN_PENDING
+
+
+def after_attempt(
+    answer: Grant | Pending | MpmError,
+    facts: OrderFacts,
+    *,
+    jitter: Callable[[], float] = random.random,
+) -> Step:
+    """Say what an answer of the manufacturer, or the lack of one, means.
+
+    An attempt made while an earlier one is in doubt keeps the doubt: a grant ends it, a refusal
+    parks the order (the refusal may be *because* the earlier one worked), anything else stays
+    unknown.
+    """
+    match answer:
+        case Grant():
+            return Step(
+                status=OrderStatus.ISSUED,
+                facts=facts,
+                outcome=AttemptOutcome.ISSUED,
+                grant=answer,
+            )
+        case Pending():
+            return _wait(facts, answer.after)
+        case Refused():
+            return _after_refusal(answer, facts)
+        case NothingHappened() | ContractViolation():
+            return _after_nothing(answer, facts, jitter)
+        case _:
+            return _unknown(facts, str(answer))
+
+
+def after_look(operation: Operation, facts: OrderFacts) -> Step | None:
+    """Say what the resolver does about an unknown order, or `None`: ask the vendor first.
+
+    A repeat is a new attempt with the same key and inputs; nothing is repeated blindly.
+    """
+    if facts.vendor_works and facts.looks < len(LOOKS):
+        return None
+    if operation.recovery is Recovery.NONE or facts.looks >= len(LOOKS):
+        return _park(facts, "Nobody can be asked whether a token exists; a person must decide.")
+    if operation.recovery.repeat_is_safe:
+        repeated = attrs.evolve(facts, doubt=True, looks=facts.looks + 1)
+        return Step(status=OrderStatus.QUEUED, facts=repeated, next_in=timedelta(0))
+    return None
+
+
+def after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts) -> Step:
+    """Say what the vendor's answer about an earlier attempt means."""
+    looked = attrs.evolve(facts, looks=facts.looks + 1)
+    match answer:
+        case Grant():
+            return Step(status=OrderStatus.ISSUED, facts=looked, grant=answer)
+        case Pending():
+            return _wait(looked, answer.after)
+        case NotFound(conclusive=True) if facts.not_found + 1 >= _NOT_FOUND_TO_BE_SURE:
+            sure = attrs.evolve(looked, doubt=False, not_found=0)
+            return Step(status=OrderStatus.QUEUED, facts=sure, next_in=timedelta(0))
+        case NotFound(conclusive=True):
+            return _look_again(attrs.evolve(looked, not_found=facts.not_found + 1))
+        case _:
+            return _look_again(attrs.evolve(looked, not_found=0))
+
+
+def _after_refusal(error: Refused, facts: OrderFacts) -> Step:
+    detail = f"{error.code}: {error}" if error.code else str(error)
+    if facts.doubt:
+        return attrs.evolve(_park(facts, detail), outcome=AttemptOutcome.REFUSED)
+    return Step(
+        status=OrderStatus.REFUSED,
+        facts=facts,
+        outcome=AttemptOutcome.REFUSED,
+        reason=ReasonCode.VENDOR_REFUSED,
+        detail=detail,
+    )
+
+
+def _after_nothing(
+    error: NothingHappened | ContractViolation, facts: OrderFacts, jitter: Callable[[], float]
+) -> Step:
+    throttled = isinstance(error, Throttled)
+    outcome = AttemptOutcome.THROTTLED if throttled else AttemptOutcome.NOT_SENT
+    if facts.doubt:
+        return attrs.evolve(_unknown(facts, str(error)), outcome=outcome)
+    failed = attrs.evolve(facts, failures=facts.failures + 1)
+    if isinstance(error, ContractViolation) and failed.failures >= _VIOLATIONS_BEFORE_HELD:
+        return Step(
+            status=OrderStatus.REFUSED,
+            facts=failed,
+            outcome=outcome,
+            reason=ReasonCode.PLUGIN_UNAVAILABLE,
+            detail=str(error),
+        )
+    wait = _backoff(failed.failures, jitter)
+    if isinstance(error, Misconfigured):
+        wait = _WAIT_FOR_SETTINGS
+    if isinstance(error, Throttled) and error.after is not None:
+        wait = error.after
+    return Step(
+        status=OrderStatus.QUEUED,
+        facts=failed,
+        outcome=outcome,
+        next_in=wait,
+        reason=ReasonCode.PLUGIN_UNAVAILABLE,
+        detail=str(error),
+    )
+
+
+def _backoff(failures: int, jitter: Callable[[], float]) -> timedelta:
+    """Double from two seconds to ten minutes, give or take a fifth so that crowds thin out."""
+    doublings: int = 2 ** min(failures - 1, 20)
+    wait = min(_BACKOFF_FIRST * doublings, _BACKOFF_LONGEST)
+    return wait * (1 - _JITTER + 2 * _JITTER * jitter())
+
+
+def _unknown(facts: OrderFacts, detail: str) -> Step:
+    return Step(
+        status=OrderStatus.UNKNOWN,
+        facts=facts,
+        outcome=AttemptOutcome.UNKNOWN,
+        next_in=_next_look(facts),
+        reason=ReasonCode.OUTCOME_UNKNOWN,
+        detail=detail,
+    )
+
+
+def _look_again(facts: OrderFacts) -> Step:
+    if facts.looks >= len(LOOKS):
+        return _park(facts, "The vendor never told whether a token exists; a person must decide.")
+    return Step(
+        status=OrderStatus.UNKNOWN,
+        facts=facts,
+        next_in=_next_look(facts),
+        reason=ReasonCode.OUTCOME_UNKNOWN,
+    )
+
+
+def _next_look(facts: OrderFacts) -> timedelta:
+    return LOOKS[min(facts.looks, len(LOOKS) - 1)]
+
+
+def _wait(facts: OrderFacts, after: timedelta) -> Step:
+    return Step(
+        status=OrderStatus.UNKNOWN,
+        facts=facts,
+        outcome=AttemptOutcome.UNKNOWN,
+        next_in=after,
+        reason=ReasonCode.VENDOR_PENDING,
+        detail="The vendor is still working on it.",
+    )
+
+
+def _park(facts: OrderFacts, detail: str) -> Step:
+    return Step(
+        status=OrderStatus.PARKED,
+        facts=facts,
+        reason=ReasonCode.OUTCOME_UNKNOWN,
+        detail=detail,
+    )
+
+
+def operation_missing(instance: str, kind: ChargeKind, facts: OrderFacts) -> Step:
+    """Hold an order its manufacturer cannot carry out; nothing was asked."""
+    return Step(
+        status=OrderStatus.REFUSED,
+        facts=facts,
+        reason=ReasonCode.OPERATION_NOT_SUPPORTED,
+        detail=f"{instance} does not offer {kind}; a person must decide.",
+    )
+
+
+def lost_attempt() -> OutcomeUnknown:
+    """Return what is known of an attempt whose worker never came back."""
+    return OutcomeUnknown("The worker stopped before it heard an answer; a token may exist.")
