@@ -43,6 +43,7 @@ class Route:
         function: the plugin's bound method.
         argument_names: those it asks for, in its order.
         expected: those the host must give, without the context.
+        deadline: seconds its call may take.
         wants_context: it asks for the context.
         check: what its answer must hold beyond its type.
     """
@@ -53,6 +54,7 @@ class Route:
     function: Callable[..., object]
     argument_names: Sequence[str]
     expected: frozenset[str]
+    deadline: float
     wants_context: bool
     check: Callable[[object, Mapping[str, object]], str]
 
@@ -110,7 +112,7 @@ def call_contained(route: Route, record: EffectRecord, arguments: Mapping[str, o
     """
     failure: BaseException | None = None
     answer: object = None
-    values = [arguments[name] for name in route.argument_names]
+    values = map(arguments.__getitem__, route.argument_names)
     token = enter_record(record)
     try:
         answer = route.function(*values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Final
 
 import attrs
@@ -67,11 +67,8 @@ def current_record() -> EffectRecord | None:
     return _CURRENT.get()
 
 
-def enter_record(record: EffectRecord) -> Token[EffectRecord | None]:
-    """Make a record the current one of this thread, until `leave_record`."""
-    return _CURRENT.set(record)
-
-
-def leave_record(token: Token[EffectRecord | None]) -> None:
-    """Put back what was current before `enter_record`."""
-    _CURRENT.reset(token)
+# the variable's own methods: every hook call, however small, goes through them
+enter_record: Final = _CURRENT.set
+"""Takes a record and makes it the current one of this thread, until `leave_record`."""
+leave_record: Final = _CURRENT.reset
+"""Takes what `enter_record` returned and puts back what was current before."""

@@ -90,14 +90,13 @@ class VendorCalls:
         Raises:
             MpmError: as `CompanyPlugins.call` says.
         """
-        if call.route.rule.mode is not Mode.ROUTED:  # observers say nothing about the vendor
-            return self._run_in_pool(call, on_late)
-        ticket = self._admit(call.route)
+        # observers say nothing about the vendor, so they have no ticket
+        ticket = self._admit(call.route) if call.route.rule.mode is Mode.ROUTED else None
         try:
             answer = self._run_in_pool(call, on_late)
-        except _NotBegunError:
+        except _NotBegunError as error:
             self._withdraw(ticket)
-            raise
+            raise NotSent(f"{call.route} was not called: {error}. Nothing happened.") from None
         except OutcomeError as error:
             self._record(ticket, _outcome_of(error), call.serial)
             raise
@@ -120,13 +119,9 @@ class VendorCalls:
                 on_late=lambda late: self._hear_late(call, late, record, on_late),
             )
         except PoolFullError as full:
-            raise _NotBegunError(
-                f"{route} was not called: {full.hung} of its {full.size} calls hang past their "
-                f"deadline, the others are busy; circuit open until one comes back. Nothing "
-                f"happened."
-            ) from None
+            raise _NotBegunError(_fullness(full)) from None
         except PoolClosedError:
-            raise _NotBegunError(f"{route} was not called: the instance is closed.") from None
+            raise _NotBegunError("the instance is closed") from None
         except TooLateError:
             raise _too_late(route, record) from None
         if result.error is not None:
@@ -161,17 +156,21 @@ class VendorCalls:
             f"{route} was not called: circuit open {ends}, because {reason}. Nothing happened."
         )
 
-    def _withdraw(self, ticket: Ticket) -> None:
+    def _withdraw(self, ticket: Ticket | None) -> None:
+        if ticket is None:
+            return
         with self._circuit_lock:
             self._circuit.withdraw(ticket)
 
-    def _record(self, ticket: Ticket, outcome: Outcome, serial: str) -> None:
+    def _record(self, ticket: Ticket | None, outcome: Outcome, serial: str) -> None:
+        if ticket is None:
+            return
         with self._circuit_lock:
             self._circuit.record(ticket, outcome, self._monotonic(), serial=serial)
 
 
-class _NotBegunError(NotSent):
-    """The plugin was not called at all, so its circuit learns nothing."""
+class _NotBegunError(Exception):
+    """The plugin was not called at all, so its circuit learns nothing; the text says why."""
 
 
 def _work(call: VendorCall, record: EffectRecord) -> _Result:
@@ -187,6 +186,12 @@ def _too_late(route: Route, record: EffectRecord) -> OutcomeError:
     if route.rule.effect or record.may_have_left:
         return OutcomeUnknown(f"{what}. It may still take effect.")
     return NotSent(f"{what}. Nothing happened.")
+
+
+def _fullness(full: PoolFullError) -> str:
+    if full.hung < full.size:
+        return f"all its {full.size} calls are busy, and {full.hung} of them hang"
+    return f"all its {full.size} calls hang past their deadline; circuit open until one comes back"
 
 
 def _outcome_of(error: OutcomeError) -> Outcome:
