@@ -1,0 +1,260 @@
+"""Background work: the only module that knows the job engine (dbos).
+
+Our rows decide what is true and when it is due (`next_at`); the engine decides which process does
+it, and how many things at once. A relay hands due rows over in batches under an id made of the row
+and the number of the hand-over, so each hand-over starts once. What makes no progress is due again
+after a while and is handed over under the next number: the sweep and the relay are one query.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Engine
+
+from mpm_host.clock import Clock
+from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+__all__ = ["Work", "WorkLimits", "work_database_url"]
+
+_LOG = structlog.get_logger(__name__)
+_WORKFLOW = "mpm_carry_out"
+_APPLICATION = "mpm"
+_ENGINE_VERSION = "1"  # fixed: work handed over by one release is done by the next
+
+
+@attrs.frozen(kw_only=True)
+class WorkLimits:
+    """How eager the workers are.
+
+    Attributes:
+        concurrency: pieces of work of one kind at the same time in this process.
+        poll: seconds between two looks of the relay when nobody wakes it.
+        engine_poll: seconds between two looks of the engine at its queues.
+        patience: after which work that was handed over but made no progress is handed over again.
+        batch: rows of one hand-over.
+        keep_finished: how long the engine's own records of finished work are kept.
+    """
+
+    concurrency: int = 32
+    poll: float = 0.5
+    engine_poll: float = 0.05
+    patience: timedelta = timedelta(minutes=2)
+    batch: int = 200
+    keep_finished: timedelta = timedelta(hours=1)
+
+
+@attrs.frozen(kw_only=True)
+class _Source:
+    """A table whose rows are work: due when `next_at` has come and `is_open` holds."""
+
+    table: sa.Table
+    is_open: sa.ColumnElement[bool]
+
+
+_SOURCES: Mapping[str, _Source] = {
+    "orders": _Source(table=t.orders, is_open=t.orders.c.finished_at.is_(None)),
+    "messages": _Source(table=t.messages, is_open=t.messages.c.status == "queued"),
+}
+
+
+def work_database_url(url: sa.URL) -> sa.URL:
+    """Return where the engine keeps its own tables.
+
+    On PostgreSQL the same database, in a schema of its own. On SQLite a file beside ours, so that
+    its polling never waits for our write lock; losing that file loses nothing.
+    """
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return url
+    return url.set(database=f"{url.database}.work")
+
+
+class Work:
+    """The relay and the engine of one process.
+
+    Args:
+        engines: of the database our rows are in.
+        clock: decides what is due.
+        handlers: what to do with a row's id, by kind of work: `orders`, `messages`.
+        limits: of eagerness.
+    """
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        clock: Clock,
+        handlers: Mapping[str, Callable[[str], None]],
+        limits: WorkLimits,
+    ) -> None:
+        self._engines = engines
+        self._clock = clock
+        self._handlers = handlers
+        self._limits = limits
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._relay = threading.Thread(target=self._run_relay, name="relay", daemon=True)
+        self._engine: Engine | None = None
+        self._client: DBOSClient | None = None
+
+    def start(self) -> None:
+        """Start the engine and the relay; not inside a running event loop."""
+        from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer  # noqa: PLC0415 - 1 s of import
+
+        serializer = DBOSPortableJSONSerializer()
+        self._engine = _open_engine(work_database_url(self._engines.write.url))
+        DBOS(
+            config={
+                "name": _APPLICATION,
+                "system_database_engine": self._engine,
+                "application_version": _ENGINE_VERSION,
+                "executor_id": _executor_id(),
+                "serializer": serializer,
+                "log_level": "ERROR",
+            }
+        )
+        DBOS.workflow(name=_WORKFLOW)(self._carry_out)
+        DBOS.launch()
+        for queue in _SOURCES:
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=self._limits.concurrency,
+                polling_interval_sec=self._limits.engine_poll,
+                on_conflict="always_update",
+            )
+        self._client = DBOSClient(
+            system_database_engine=self._engine,
+            application_name=_APPLICATION,
+            serializer=serializer,
+        )
+        self._relay.start()
+
+    def wake(self) -> None:
+        """Look for due work now instead of at the next poll."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Begin nothing new; what is under way goes on or is found again by the next process."""
+        from dbos import DBOS  # noqa: PLC0415 - as above
+
+        self._stopping.set()
+        self._woken.set()
+        if self._relay.is_alive():
+            self._relay.join()
+        if self._client is not None:
+            self._client.destroy()
+        DBOS.destroy(destroy_registry=True)
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _carry_out(self, kind: str, key: str) -> None:
+        """Do one piece of work; run again, it finds the row as the first run left it."""
+        try:
+            self._handlers[kind](key)
+        except Exception as error:
+            # The row is due again after a while; only the kind of error, its text may hold secrets.
+            _LOG.error("work_failed", kind=kind, key=key, error=type(error).__name__)
+            raise
+
+    def _run_relay(self) -> None:
+        cleaned_at = self._clock()
+        while not self._stopping.is_set():
+            self._woken.wait(self._limits.poll)
+            self._woken.clear()
+            try:
+                while self._hand_over() and not self._stopping.is_set():
+                    pass
+                if self._clock() - cleaned_at > self._limits.keep_finished:
+                    cleaned_at = self._clock()
+                    self._forget_finished()
+            except sa.exc.SQLAlchemyError as error:
+                _LOG.error("relay_failed", error=type(error).__name__)
+
+    def _hand_over(self) -> bool:
+        """Hand over one batch of each kind; tell whether there may be more."""
+        full = [self._hand_over_kind(kind, source) for kind, source in _SOURCES.items()]
+        return any(full)
+
+    def _hand_over_kind(self, kind: str, source: _Source) -> bool:
+        """Mark a batch of due rows as handed over, then give them to the engine.
+
+        Marked first: a crash in between only costs the patience, after which they are due again.
+        """
+        columns = source.table.c
+        now = self._clock()
+        due = sa.select(columns.id).where(source.is_open, columns.next_at <= now)
+        with self._engines.read.connect() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return False  # an idle host never takes the write lock
+        batch = due.order_by(columns.next_at).limit(self._limits.batch)
+        mark = (
+            sa.update(source.table)
+            .where(columns.id.in_(batch.with_for_update(skip_locked=True).scalar_subquery()))
+            .values(handed=columns.handed + 1, next_at=now + self._limits.patience)
+            .returning(columns.id, columns.handed)
+        )
+        with self._engines.write.begin() as connection:
+            rows = connection.execute(mark).all()
+        for row in rows:
+            self._enqueue(kind, row.id, row.handed)
+        return len(rows) == self._limits.batch
+
+    def _enqueue(self, kind: str, key: str, number: int) -> None:
+        """Give one hand-over to the engine; the same id again is silently the same work."""
+        if self._client is None:
+            raise RuntimeError("The work engine was not started.")
+        self._client.enqueue(
+            {
+                "workflow_name": _WORKFLOW,
+                "queue_name": kind,
+                "workflow_id": f"{key}:{number}",
+                "app_version": _ENGINE_VERSION,
+            },
+            kind,
+            key,
+        )
+
+    def _forget_finished(self) -> None:
+        """Delete the engine's records of work that ended a while ago."""
+        if self._client is None:
+            return
+        before = (self._clock() - self._limits.keep_finished).isoformat()
+        finished = self._client.list_workflows(
+            status=["SUCCESS", "ERROR"], end_time=before, limit=1000, load_input=False,
+            load_output=False,
+        )  # fmt: skip
+        self._client.delete_workflows([workflow.workflow_id for workflow in finished])
+
+
+def _executor_id() -> str:
+    """Return a name no other process ever has.
+
+    The engine would run the pending work of a namesake again; ours is found by its row instead.
+    """
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _open_engine(url: sa.URL) -> Engine:
+    engine = sa.create_engine(url)
+    if url.get_backend_name() == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: object, _record: object) -> None:
+            connection.isolation_level = "IMMEDIATE"  # type: ignore[attr-defined]  # sqlite3's
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
+                connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]  # sqlite3's
+
+    return engine
