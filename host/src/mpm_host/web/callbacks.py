@@ -1,0 +1,142 @@
+"""Callbacks: the door telecoms come in by.
+
+Order of checks: size, callback key, caller's address; only then is the plugin asked. Everything
+after that is answered in the protocol's own words.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import structlog
+from litestar import Request, Response, route
+from litestar.datastructures import State
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+
+from mpm_core import InboundCall, Reply
+from mpm_host.directory import Directory, InstanceRecord, InstanceState
+from mpm_host.payment_desk import PaymentDesk
+
+__all__ = ["BODY_LIMIT", "CallbackDoor", "callback_route"]
+
+BODY_LIMIT = 64 * 1024
+_LOG = structlog.get_logger(__name__)
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class TooLargeError(Exception):
+    """The body is larger than any protocol's messages."""
+
+
+class CallbackDoor:
+    """Turns HTTP requests into calls for the desk.
+
+    Args:
+        desk: answers them.
+        directory: returns the instances as they are now.
+        trusted_proxies: whose word about the caller's address counts.
+    """
+
+    def __init__(
+        self,
+        *,
+        desk: PaymentDesk,
+        directory: Callable[[], Directory],
+        trusted_proxies: tuple[Network, ...],
+    ) -> None:
+        self._desk = desk
+        self._directory = directory
+        self._trusted_proxies = trusted_proxies
+
+    async def answer(self, request: Request[object, object, State], key: str, path: str) -> Reply:
+        """Answer one callback."""
+        try:
+            body = await _read_body(request)
+        except TooLargeError:
+            return _plain(413, "The body is larger than 64 KiB.")
+        instance = self._directory().by_callback_key.get(key)
+        if instance is None or instance.state in {
+            InstanceState.REMOVED,
+            InstanceState.UNCONFIGURED,
+        }:
+            return _plain(404, "No such callback.")
+        source = self._source(request)
+        if not _is_allowed(source, instance):
+            _LOG.warning("foreign_address", instance=instance.name, source=str(source))
+            return _plain(403, "This address may not call here.")
+        call = InboundCall(
+            method=request.method,
+            path=path.strip("/"),
+            headers=dict(request.headers.items()),
+            body=body,
+            source=str(source) if source else "",
+        )
+        return await self._desk.answer(instance, call, secrets.token_hex(8))
+
+    def _source(self, request: Request[object, object, State]) -> Address | None:
+        """Return the caller's address: the last hop that is not one of our own proxies."""
+        source = _parsed(request.client.host if request.client else "")
+        forwarded = request.headers.get("x-forwarded-for", "").split(",")
+        while source is not None and self._is_trusted(source) and forwarded:
+            hop = _parsed(forwarded.pop().strip())
+            if hop is None:
+                break
+            source = hop
+        return source
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted_proxies)
+
+
+def callback_route(door: CallbackDoor) -> HTTPRouteHandler:
+    """Return the route of all callbacks; any method, any content type."""
+
+    @route(
+        "/callbacks/{key:str}/{path:path}",
+        http_method=[HttpMethod.POST, HttpMethod.GET, HttpMethod.PUT],
+        include_in_schema=False,
+        status_code=200,
+    )
+    async def callbacks(
+        request: Request[object, object, State], key: str, path: str
+    ) -> Response[bytes]:
+        reply = await door.answer(request, key, path)
+        return Response(content=reply.body, status_code=reply.status, media_type=reply.content_type)
+
+    return callbacks
+
+
+async def _read_body(request: Request[object, object, State]) -> bytes:
+    """Read at most the limit, also when the header lies about the length."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > BODY_LIMIT:
+        raise TooLargeError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise TooLargeError
+    return bytes(body)
+
+
+def _is_allowed(source: Address | None, instance: InstanceRecord) -> bool:
+    if not instance.allowed_addresses:
+        return True
+    return source is not None and any(source in net for net in instance.allowed_addresses)
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _plain(status: int, text: str) -> Reply:
+    return Reply(status=status, content_type="text/plain; charset=utf-8", body=f"{text}\n".encode())
