@@ -30,7 +30,7 @@ _PRICE_DECIMALS = 6
 _LARGEST_PRICE = Decimal(10) ** 12  # far above any price, so that sums of prices stay exact
 
 
-def _is_price(instance: object, attribute: attrs.Attribute[Decimal], value: Decimal) -> None:
+def _is_price(instance: object, attribute: attrs.Attribute[Decimal], value: object) -> None:
     """Refuse a price that is not a plain number of major units per kWh (attrs validator)."""
     owner = f"{type(instance).__name__}.{attribute.name}"
     if not isinstance(value, Decimal) or not value.is_finite():

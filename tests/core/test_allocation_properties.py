@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import attrs
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mpm_core.accounts import Account, Line, LineKind, Options, Target
@@ -18,6 +18,7 @@ from mpm_core.devices import DeviceKind
 from mpm_core.money import currency_exponent
 from mpm_core.orders import ChargeKind
 from mpm_core.plans import Plan, PlanKind, PlanRow
+from tests.core.builders import access, on, owes, row, shs
 from tests.core.strategies import (
     TODAY,
     Payment,
@@ -95,13 +96,24 @@ def test_taking_the_lines_back_restores_the_account(payment):
     assert apply_lines(result.account, counter) == payment.account
 
 
+PAYS_OFF_ITS_DEVICE_BUT_NOT_A_LATER_ACCESS_RATE = Payment(
+    amount=700,
+    account=owes(shs(row("last", on(-2), 700)), access(200)),
+    target=Target(serial="S1", kind=DeviceKind.SHS),
+    options=STRICT,
+)
+
+
 @given(payments())
+@example(PAYS_OFF_ITS_DEVICE_BUT_NOT_A_LATER_ACCESS_RATE)
 def test_nothing_is_sold_or_kept_while_something_is_outstanding(payment):
+    """A device that debts alone paid off is unlocked all the same, at no further charge."""
     result = pay(payment, options=STRICT)
 
     if any(outstanding(result.account).values()):
-        assert result.charge is None
         assert result.account.credit <= 0
+        assert units(result) in {0, EVERY_UNIT}
+        assert result.charge is None or result.charge.money.minor == 0
 
 
 @given(payments())
