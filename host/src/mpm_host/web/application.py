@@ -10,6 +10,7 @@ from mpm_host.web.operations import healthz, readyz_route
 
 __all__ = ["make_application"]
 
+
 def make_application(*, door: CallbackDoor, engine: Engine) -> Litestar:
     """Wire the routes.
 
