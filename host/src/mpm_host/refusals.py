@@ -1,0 +1,76 @@
+"""Refusals of the services: one stable code per fact, and one plain sentence.
+
+The codes are the public interface's; HTTP answers and import reports carry them unchanged.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mpm_core import UserError
+
+__all__ = ["RefusalCode", "ServiceRefused"]
+
+
+class RefusalCode(StrEnum):
+    """Why a service refused: one word for one fact, stable for ever."""
+
+    # what was asked for does not exist, or not in this company
+    UNKNOWN_CLUSTER = "unknown_cluster"
+    UNKNOWN_MINI_GRID = "unknown_mini_grid"
+    UNKNOWN_VILLAGE = "unknown_village"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    UNKNOWN_TARIFF = "unknown_tariff"
+    UNKNOWN_APPLIANCE = "unknown_appliance"
+    UNKNOWN_SERIAL = "unknown_serial"
+    UNKNOWN_PAYMENT = "unknown_payment"
+    UNKNOWN_COMPANY = "unknown_company"
+    # a value cannot be right
+    NAME_INVALID = "name_invalid"
+    PHONE_INVALID = "phone_invalid"
+    SERIAL_INVALID = "serial_invalid"
+    AMOUNT_INVALID = "amount_invalid"
+    DATE_INVALID = "date_invalid"
+    KIND_INVALID = "kind_invalid"
+    STATUS_INVALID = "status_invalid"
+    DETAILS_INVALID = "details_invalid"
+    TARIFF_INVALID = "tariff_invalid"
+    # something is missing, or given where it has no place
+    VILLAGE_REQUIRED = "village_required"
+    TARIFF_REQUIRED = "tariff_required"
+    TARIFF_FORBIDDEN = "tariff_forbidden"
+    APPLIANCE_REQUIRED = "appliance_required"
+    APPLIANCE_FORBIDDEN = "appliance_forbidden"
+    DEVICE_REQUIRED = "device_required"
+    DEVICE_FORBIDDEN = "device_forbidden"
+    TERMS_INVALID = "terms_invalid"
+    DOWN_PAYMENT_UNSUPPORTED = "down_payment_unsupported"
+    ACCESS_RATE_FIXED = "access_rate_fixed"
+    # it does not fit what is there
+    NAME_TAKEN = "name_taken"
+    DUPLICATE_SERIAL = "duplicate_serial"
+    DEVICE_OWNED = "device_owned"
+    KIND_MISMATCH = "kind_mismatch"
+    PLAN_OPEN = "plan_open"
+    PLUGIN_NOT_ENABLED = "plugin_not_enabled"
+    DEVICE_KIND_UNSUPPORTED = "device_kind_unsupported"
+    # only an import can meet these
+    COLUMNS_INVALID = "columns_invalid"
+    VALUE_MISSING = "value_missing"
+    DUPLICATE_ROW = "duplicate_row"
+    CUSTOMER_DIFFERS = "customer_differs"
+    TARIFF_DIFFERS = "tariff_differs"
+    APPLIANCE_DIFFERS = "appliance_differs"
+
+
+class ServiceRefused(UserError):  # noqa: N818 - says what happened, as all of mpm_core.errors
+    """A service did nothing, because what it was asked for is wrong.
+
+    Args:
+        code: a `RefusalCode`, or a code of mpm_core such as `count_invalid`.
+        message: what is wrong, with which value, and what to do; no whole phone number.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
