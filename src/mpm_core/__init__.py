@@ -5,6 +5,7 @@ A plugin imports public names from here only. Nothing runs on import.
 
 from __future__ import annotations
 
+from mpm_core.answers import Answer
 from mpm_core.calls import CallContext, InboundCall, Reply
 from mpm_core.devices import Device, DeviceKind, DeviceMapping, DeviceReading
 from mpm_core.errors import (
@@ -81,6 +82,7 @@ from mpm_core.units import Unit, format_kwh, parse_kwh
 __all__ = [
     "ANSWER_FAULTS",
     "UNPROCESSED_FAULTS",
+    "Answer",
     "Attribution",
     "CallContext",
     "CallRefused",

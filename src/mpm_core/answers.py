@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import attrs
@@ -123,6 +122,8 @@ class Answer:
             return min(timedelta(seconds=seconds), _LONGEST_WAIT)
         if not text or self.received_at is None:
             return None
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - loads half of `email`
+
         try:
             until = parsedate_to_datetime(text)
         except ValueError:

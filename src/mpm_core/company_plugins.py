@@ -7,6 +7,7 @@ it was, and is logged as one line; nothing a plugin does reaches another instanc
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -123,6 +124,7 @@ class CompanyPlugins(TypedCalls):
             MpmError: what the plugin raised, or what became of its failure; with `attribution`.
             TypeError: the host gave other arguments than the specification has.
         """
+        _check_arguments(hook, arguments)
         return self.call_hook(instance, hook, correlation_id, arguments, on_late)
 
     def call_hook(
@@ -133,10 +135,8 @@ class CompanyPlugins(TypedCalls):
         arguments: Mapping[str, object],
         on_late: OnLate | None = None,
     ) -> Any:  # noqa: ANN401 - the hook decides; the typed facade states it
-        """Do what `call` does, for arguments that are in a mapping already."""
+        """Do what `call` does, for a mapping of arguments that surely are the hook's."""
         route = self._routes.get((instance, hook)) or self._no_route(instance, hook)
-        if arguments.keys() != route.expected:
-            raise TypeError(f"{hook} takes exactly {', '.join(sorted(route.expected))}.")
         given: dict[str, object] = {}
         for name, value in arguments.items():  # no comprehension: its frame costs as much
             given[name] = frozen(value)
@@ -151,7 +151,9 @@ class CompanyPlugins(TypedCalls):
         started = self._monotonic()
         try:
             if route.rule.pure:
-                return self._call_inline(route, correlation_id, given, started)
+                answer = call_contained(route, PURE_CALL, given)
+                self._note_slowness(route, correlation_id, self._monotonic() - started)
+                return answer
             call = VendorCall(route=route, arguments=given, correlation_id=correlation_id)
             return self._vendors[instance].run(call, on_late=on_late)
         except MpmError as error:
@@ -174,6 +176,7 @@ class CompanyPlugins(TypedCalls):
             only: names of the instances to ask; all by default.
             arguments: of the hook.
         """
+        _check_arguments(hook, arguments)
         return tuple(
             self._ask(name, hook, correlation_id, arguments)
             for name in self._instances
@@ -184,6 +187,7 @@ class CompanyPlugins(TypedCalls):
         self, hook: str, *, correlation_id: str, **arguments: object
     ) -> tuple[MpmError, ...]:
         """Tell every instance that implements a hook; their errors are logged and returned."""
+        _check_arguments(hook, arguments)
         told = (
             self._ask(name, hook, correlation_id, arguments)
             for name in self._instances
@@ -220,8 +224,6 @@ class CompanyPlugins(TypedCalls):
             vendor.close()
 
     def _no_route(self, instance: str, hook: str) -> Never:
-        if hook not in HOOK_RULES:
-            raise LookupError(f"{hook} is not a hook of the contract.")
         loaded = self.instance(instance)
         raise NotSupported(
             f"Plugin {loaded.plugin}, instance {instance} of company {self._company.slug} has no "
@@ -237,17 +239,21 @@ class CompanyPlugins(TypedCalls):
             return Asked(instance=instance, error=error)
         return Asked(instance=instance, answer=answer)
 
-    def _call_inline(
-        self, route: Route, correlation_id: str, arguments: Mapping[str, object], started: float
-    ) -> object:
-        try:
-            return call_contained(route, PURE_CALL, arguments)
-        finally:
-            seconds = self._monotonic() - started
-            if seconds > self._limits.slow_pure_hook:
-                _LOG.warning(
-                    "slow_pure_hook seconds=%.3f %s", seconds, route.attribution(correlation_id)
-                )
+    def _note_slowness(self, route: Route, correlation_id: str, seconds: float) -> None:
+        if seconds > self._limits.slow_pure_hook:
+            _LOG.warning(
+                "slow_pure_hook seconds=%.3f %s", seconds, route.attribution(correlation_id)
+            )
+
+
+def _check_arguments(hook: str, arguments: Mapping[str, object]) -> None:
+    """Refuse what pluggy would drop or miss without a word: a mistake of the host."""
+    if hook not in HOOK_RULES:
+        raise LookupError(f"{hook} is not a hook of the contract.")
+    specification = getattr(hookspecs, hook)
+    expected = set(inspect.signature(specification).parameters) - {"context"}
+    if arguments.keys() != expected:
+        raise TypeError(f"{hook} takes exactly {', '.join(sorted(expected))}.")
 
 
 def _name_of(loaded: LoadedInstance) -> str:
@@ -269,7 +275,6 @@ def _routes(
     manager: pluggy.PluginManager, hook: str, instances: Mapping[str, LoadedInstance]
 ) -> Iterable[Route]:
     caller = getattr(manager.hook, hook)
-    arguments = frozenset(caller.spec.argnames)
     for implementation in caller.get_hookimpls():
         loaded = instances[implementation.plugin_name]
         if implementation.hookwrapper or implementation.wrapper:
@@ -283,7 +288,6 @@ def _routes(
             function=implementation.function,
             argument_names=tuple(implementation.argnames),
             deadline=loaded.manifest.deadline,
-            expected=arguments - {"context"},
             wants_context="context" in implementation.argnames,
             check=check_of(hook),
         )

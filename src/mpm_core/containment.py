@@ -42,7 +42,6 @@ class Route:
     Attributes:
         function: the plugin's bound method.
         argument_names: those it asks for, in its order.
-        expected: those the host must give, without the context.
         deadline: seconds its call may take.
         wants_context: it asks for the context.
         check: what its answer must hold beyond its type.
@@ -53,7 +52,6 @@ class Route:
     rule: HookRule
     function: Callable[..., object]
     argument_names: Sequence[str]
-    expected: frozenset[str]
     deadline: float
     wants_context: bool
     check: Callable[[object, Mapping[str, object]], str]
@@ -112,10 +110,16 @@ def call_contained(route: Route, record: EffectRecord, arguments: Mapping[str, o
     """
     failure: BaseException | None = None
     answer: object = None
+    problem = ""
     values = map(arguments.__getitem__, route.argument_names)
     token = enter_record(record)
     try:
         answer = route.function(*values)
+        # inside, for an answer may be an object that raises when it is looked at
+        if isinstance(answer, route.rule.returns):
+            problem = route.check(answer, arguments)
+        else:
+            problem = _wrong_type(route, answer)
     except KeyboardInterrupt as error:
         if threading.current_thread() is threading.main_thread():
             raise  # signals reach no other thread: there it is the plugin's own doing
@@ -126,21 +130,17 @@ def call_contained(route: Route, record: EffectRecord, arguments: Mapping[str, o
         leave_record(token)
     if failure is not None:
         raise _classified(route, record, failure)
-    problem = _problem(route, answer, arguments)
     if problem:
-        raise _broken_contract(route, record, problem, evidence=answer)
+        raise _broken_contract(route, record, f"answered wrongly: {problem}", evidence=answer)
     return answer
 
 
-def _problem(route: Route, answer: object, arguments: Mapping[str, object]) -> str:
-    if isinstance(answer, route.rule.returns):
-        problem = route.check(answer, arguments)
-        return problem and f"answered wrongly: {problem}"
+def _wrong_type(route: Route, answer: object) -> str:
     if inspect.iscoroutine(answer):
         answer.close()  # else Python warns that nobody awaited it
-        return "answered a coroutine; write `def`, not `async def`"
+        return "it is a coroutine; write `def`, not `async def`"
     expected = " or ".join(kind.__name__ for kind in route.rule.returns)
-    return f"answered {_kind_of(answer)}, not {expected.replace('NoneType', 'None')}"
+    return f"it is {_kind_of(answer)}, not {expected.replace('NoneType', 'None')}"
 
 
 def _classified(route: Route, record: EffectRecord, failure: BaseException) -> MpmError:

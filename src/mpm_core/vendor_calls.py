@@ -92,15 +92,19 @@ class VendorCalls:
         """
         # observers say nothing about the vendor, so they have no ticket
         ticket = self._admit(call.route) if call.route.rule.mode is Mode.ROUTED else None
+        outcome: Outcome | None = None
         try:
             answer = self._run_in_pool(call, on_late)
+            outcome = Outcome.ANSWERED
         except _NotBegunError as error:
-            self._withdraw(ticket)
             raise NotSent(f"{call.route} was not called: {error}. Nothing happened.") from None
         except OutcomeError as error:
-            self._record(ticket, _outcome_of(error), call.serial)
+            outcome = _outcome_of(error)
             raise
-        self._record(ticket, Outcome.ANSWERED, call.serial)
+        finally:
+            # in any case, also when the person at the keyboard interrupts: a ticket that never
+            # came back would keep the circuit open for ever
+            self._settle(ticket, outcome, call.serial)
         return answer
 
     def close(self) -> None:
@@ -156,17 +160,14 @@ class VendorCalls:
             f"{route} was not called: circuit open {ends}, because {reason}. Nothing happened."
         )
 
-    def _withdraw(self, ticket: Ticket | None) -> None:
+    def _settle(self, ticket: Ticket | None, outcome: Outcome | None, serial: str) -> None:
         if ticket is None:
             return
         with self._circuit_lock:
-            self._circuit.withdraw(ticket)
-
-    def _record(self, ticket: Ticket | None, outcome: Outcome, serial: str) -> None:
-        if ticket is None:
-            return
-        with self._circuit_lock:
-            self._circuit.record(ticket, outcome, self._monotonic(), serial=serial)
+            if outcome is None:
+                self._circuit.withdraw(ticket)
+            else:
+                self._circuit.record(ticket, outcome, self._monotonic(), serial=serial)
 
 
 class _NotBegunError(Exception):

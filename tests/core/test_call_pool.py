@@ -80,3 +80,15 @@ def test_closed_pool_begins_nothing() -> None:
 
 def test_pool_without_size_still_has_one_thread() -> None:
     assert CallPool("pool", 0).run(lambda: 1, seconds=5, on_late=ignore) == 1
+
+
+def test_system_without_threads_left_counts_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = CallPool("pool", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(PoolFullError):
+            pool.run(lambda: 1, seconds=5, on_late=ignore)
+    assert pool.run(lambda: 1, seconds=5, on_late=ignore) == 1

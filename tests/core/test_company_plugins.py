@@ -13,18 +13,29 @@ from mpm_core import (
     Charge,
     Decision,
     Device,
+    DeviceMapping,
+    DeviceReading,
     Grant,
+    Health,
+    MessageReceipt,
     Misconfigured,
     MpmError,
+    NotFound,
     NotSent,
     NotSupported,
     Objection,
     Order,
     OutcomeUnknown,
+    Pending,
     PluginLoadError,
     PluginRuntime,
+    Prepared,
+    ProviderState,
+    PushReceipt,
+    PushState,
     Refused,
     Reply,
+    ReportReceipt,
     Secret,
     SettingsError,
     Throttled,
@@ -314,6 +325,24 @@ def test_circuit_opens_after_failures_in_a_row_and_one_trial_closes_it(failure: 
     assert [outcome(dispatch), outcome(dispatch)] == ["granted", "granted"]
 
 
+def test_interrupted_trial_leaves_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    plugin, dispatch = scripted(now)
+    plugin.next = NotSent("x")
+    outcome(dispatch)
+    outcome(dispatch)
+    now[0], plugin.next = 30.0, GRANT
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch._vendors["south"]._pool, "run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            outcome(dispatch)
+    assert outcome(dispatch) == "granted"
+
+
 def test_circuit_opens_after_several_devices_were_refused_in_a_row() -> None:
     plugin, dispatch = scripted([0.0])
     plugin.next = Refused("no such meter")
@@ -528,3 +557,54 @@ def test_pure_call_answers_what_the_plugin_answered() -> None:
     reply = Reply(content_type="text/plain", body=b"ok")
     dispatch = plugins(loaded(one_hook("mpm_write_reply", lambda verdict: reply)))
     assert dispatch.write_reply("south", CALL, None, VERDICT, correlation_id="c") is reply
+
+
+@pytest.mark.parametrize(
+    ("hook", "answer"),
+    [
+        pytest.param("mpm_read_call", VALIDATION, id="read_call"),
+        pytest.param("mpm_report_payment", ReportReceipt(), id="report_payment"),
+        pytest.param("mpm_push_payment", PushReceipt(), id="push_payment"),
+        pytest.param("mpm_query_payment", ProviderState(state=PushState.PAID), id="query_payment"),
+        pytest.param("mpm_register_device", DeviceMapping.MAPPED, id="register_device"),
+        pytest.param("mpm_prepare_order", Prepared(inputs={"id": "1"}), id="prepare_order"),
+        pytest.param("mpm_generate_token", Pending(after=timedelta(seconds=5)), id="pending"),
+        pytest.param("mpm_find_token", NotFound(conclusive=True), id="find_token"),
+        pytest.param("mpm_clear_device", GRANT, id="clear_device"),
+        pytest.param("mpm_read_device", DeviceReading(at=NOW, facts={}), id="read_device"),
+        pytest.param("mpm_send_message", MessageReceipt(), id="send_message"),
+        pytest.param("mpm_check", Health(ok=True), id="check"),
+    ],
+)
+def test_typed_method_returns_what_the_plugin_answered(hook: str, answer: object) -> None:
+    def implementation(self: object) -> object:
+        return answer
+
+    dispatch = plugins(loaded(type("Everything", (Everything,), {hook: hookimpl(implementation)})))
+    method = getattr(dispatch, hook.removeprefix("mpm_"))
+    assert method("south", *ROUTED[hook], correlation_id="c") is answer
+
+
+class CompleteSimulator:
+    def __getattr__(self, name: str) -> object:
+        return print
+
+
+def test_simulator_is_handed_on() -> None:
+    simulator = CompleteSimulator()
+    dispatch = plugins(loaded(one_hook("mpm_simulator", lambda: simulator)))
+    assert dispatch.simulator("south", correlation_id="c") is simulator
+
+
+def test_second_caller_is_told_that_a_trial_is_under_way() -> None:
+    now = [0.0]
+    plugin, dispatch = scripted(now)
+    plugin.next = NotSent("x")
+    outcome(dispatch)
+    outcome(dispatch)
+    now[0] = 30.0
+    dispatch._vendors["south"]._circuit.admit(30.0)
+    assert outcome(dispatch) == (
+        f"{WHOSE} mpm_generate_token was not called: circuit open until a trial call ends, because "
+        f"2 calls in a row failed. Nothing happened."
+    )

@@ -59,6 +59,14 @@ class VeryBaseError(BaseException):
     """Not even an Exception."""
 
 
+class Unlookable:
+    """Even asking for its class raises."""
+
+    @property
+    def __class__(self) -> type:
+        raise ZeroDivisionError
+
+
 def raising(error: BaseException) -> Callable[[object], object]:
     def body(device: object) -> NoReturn:
         del device
@@ -103,10 +111,21 @@ def grant(**changes: object) -> Callable[[object], object]:
             raising(Unauthenticated("hush")), "raised Unauthenticated", id="inbound error"
         ),
         pytest.param(raising(SettingsError("hush")), "raised SettingsError", id="user error"),
-        pytest.param(lambda device: None, "answered NoneType, not Grant or Pending", id="None"),
-        pytest.param(lambda device: "1234", "answered str, not Grant or Pending", id="wrong type"),
         pytest.param(
-            coroutine, "answered a coroutine; write `def`, not `async def`", id="coroutine"
+            lambda device: None, "answered wrongly: it is NoneType, not Grant or Pending", id="None"
+        ),
+        pytest.param(
+            lambda device: "1234",
+            "answered wrongly: it is str, not Grant or Pending",
+            id="wrong type",
+        ),
+        pytest.param(
+            coroutine,
+            "answered wrongly: it is a coroutine; write `def`, not `async def`",
+            id="coroutine",
+        ),
+        pytest.param(
+            lambda device: Unlookable(), "raised ZeroDivisionError", id="raises when looked at"
         ),
         pytest.param(
             lambda device: device.state.update(count="2"), "raised AttributeError", id="mutate"
@@ -259,7 +278,9 @@ def after_post(server: RawServer, then: Callable[[], object]) -> CompanyPlugins:
     ("then", "problem"),
     [
         pytest.param(lambda: 1 / 0, "raised ZeroDivisionError", id="raise"),
-        pytest.param(lambda: None, "answered NoneType, not Grant or Pending", id="None"),
+        pytest.param(
+            lambda: None, "answered wrongly: it is NoneType, not Grant or Pending", id="None"
+        ),
         pytest.param(lambda: raising(SystemExit())(None), "raised SystemExit", id="sys.exit"),
         pytest.param(
             lambda: raising(ContractViolation("x"))(None),
@@ -428,7 +449,7 @@ def test_one_hanging_instance_leaves_the_others_alone(gate: threading.Event) -> 
         pytest.param(recurse, "raised RecursionError", id="recurse"),
         pytest.param(raising(Refused("hush")), "raised Refused", id="outbound error"),
         pytest.param(raising(Malformed("hush")), "raised Malformed", id="inbound error"),
-        pytest.param(lambda call: None, "answered NoneType, not Reply", id="None"),
+        pytest.param(lambda call: None, "answered wrongly: it is NoneType, not Reply", id="None"),
         pytest.param(lambda call: call.headers.clear(), "raised AttributeError", id="mutate"),
         pytest.param(
             lambda call: Reply(content_type="x", body=b"x" * ((1 << 20) + 1)),
@@ -475,7 +496,7 @@ def test_inbound_refusal_passes_from_the_reading_hook() -> None:
 
 
 def test_pure_hook_that_takes_long_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    ticks = iter([0.0, 0.2, 0.2])
+    ticks = iter([0.0, 0.2])
     plugin = one_hook("mpm_write_reply", lambda call: Reply(content_type="x", body=b""))
     dispatch = plugins(loaded(plugin), monotonic=lambda: next(ticks))
     dispatch.write_reply("south", CALL, None, VERDICT, correlation_id="c-1")

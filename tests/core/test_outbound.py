@@ -10,11 +10,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -329,6 +331,9 @@ def test_answer_that_cannot_be_used_is_unknown_with_an_effect_and_not_sent_witho
             503, "Retry-After: Tue, 10 Mar 2020 09:00:30 GMT", timedelta(0), id="date in the past"
         ),
         pytest.param(429, "Retry-After: -5", None, id="429 unreadable"),
+        pytest.param(
+            429, "Retry-After: Tue, 10 Mar 2026 09:00:30 -0000", None, id="429 date without a zone"
+        ),
     ],
 )
 def test_answer_not_now_is_throttled_for_the_time_it_names(
@@ -636,6 +641,7 @@ def test_url_that_may_not_be_called_is_misconfigured_before_any_look_up(
         "::ffff:169.254.169.254",
         "64:ff9b::a00:1",
         "2002:a00:1::1",
+        "2001:0:a00:1::f5ff:fffe",
     ],
 )
 def test_name_that_points_inside_is_blocked_at_connect_time(address: str) -> None:
@@ -667,6 +673,65 @@ def test_second_address_is_tried_when_the_first_refuses() -> None:
         url = f"http://calin.example:{server.port}"
         client = client_of(url, resolver=lambda _host, _port: ["127.0.0.2", "127.0.0.1"])
         assert client.request("GET", url, context=context()).status == 200
+
+
+def test_addresses_that_stay_silent_use_up_the_connect_timeout_together() -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    client = client_of(
+        "http://calin.example",
+        clock=clock,
+        connect_timeout=2.0,
+        resolver=lambda _host, _port: ["127.0.0.1"],
+    )
+    with pytest.raises(NotSent, match="no connection came about in time; nothing happened"):
+        client.request("GET", "http://calin.example", context=context(60))
+
+
+def test_connection_that_does_not_come_about_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(address: object, timeout: float) -> NoReturn:
+        del address, timeout
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    client = client_of("http://10.0.0.1")
+    with pytest.raises(NotSent, match="no connection came about in time; nothing happened"):
+        client.request("POST", "http://10.0.0.1", context=context())
+
+
+@pytest.mark.parametrize("tls", [pytest.param(False, id="plain"), pytest.param(True, id="TLS")])
+def test_request_that_nobody_reads_is_cut_and_unknown(
+    tls: bool,  # noqa: FBT001 - a column of the table
+    tmp_path: Path,
+    record: EffectRecord,
+) -> None:
+    certificate = self_signed(tmp_path)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    record.ends_at, record.deadline = time.monotonic() + 0.5, 0.5
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stop = threading.Event()
+
+        def accept() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                secured = served.wrap_socket(connection, server_side=True) if tls else connection
+                stop.wait(5)
+                secured.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        url = f"{'https' if tls else 'http'}://localhost:{listener.getsockname()[1]}"
+        trust = ssl.create_default_context(cafile=str(certificate))
+        client = client_of(url, tls=trust, resolver=lambda _host, _port: ["127.0.0.1"])
+        with pytest.raises(OutcomeUnknown, match=r"no whole answer came within the 0\.5 s"):
+            client.request("POST", url, context=context(), content=b"x" * 30_000_000)
+        stop.set()
+        thread.join()
 
 
 def refuse(_host: str, _port: int) -> list[str]:
