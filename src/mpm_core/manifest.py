@@ -124,6 +124,7 @@ class Manifest:
         minimum_amount: in major units as text; the instance's `minimum_amount` replaces it.
         maximum_amount: the same, upper limit.
         serial_pattern: what a serial must match, whole, byte for byte.
+        example_serial: one that fits the pattern, for the demo, the sandbox and the contract kit.
         details_class: an attrs class of what registration must ask besides the serial.
         url_settings: names of the settings that hold the URLs it calls; only their hosts may be
             called.
@@ -146,6 +147,7 @@ class Manifest:
     minimum_amount: str | None = None
     maximum_amount: str | None = None
     serial_pattern: re.Pattern[str] = attrs.field(default=r"[!-~]{1,64}", converter=_as_pattern)
+    example_serial: str = ""
     details_class: type | None = None
     url_settings: tuple[str, ...] = ()
     deadline: float = 35.0

@@ -60,6 +60,7 @@ class SunKing:
         },
         supports_lookup=True,
         serial_pattern=r"[0-9]{5,20}",
+        example_serial="996995411",
         url_settings=("auth_url", "api_url"),
         deadline=35.0,
         result_codes=(
