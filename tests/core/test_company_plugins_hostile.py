@@ -34,6 +34,7 @@ from mpm_core import (
     hookimpl,
 )
 from mpm_core.company_plugins import CompanyPlugins, DispatchLimits
+from mpm_core.effects import current_record
 from tests.core.plugin_builders import (
     CALL,
     CHARGE,
@@ -427,6 +428,29 @@ def test_call_that_finds_no_free_thread_in_time_was_not_sent(gate: threading.Eve
             f"hang. Nothing happened."
         ),
     )
+
+
+def test_waiting_for_a_free_thread_takes_nothing_from_the_deadline(gate: threading.Event) -> None:
+    now, left = [0.0], []
+
+    def measured(device: object) -> Grant:
+        record = current_record()
+        assert record is not None
+        left.append(record.remaining())
+        gate.wait(10)
+        return GRANT
+
+    plugin = loaded(one_hook("mpm_generate_token", measured, deadline=9, concurrency=1))
+    dispatch = plugins(plugin, monotonic=lambda: now[0])
+    callers = [threading.Thread(target=generate, args=(dispatch,)) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    wait_for(lambda: left)
+    now[0] = 4.0
+    gate.set()
+    for caller in callers:
+        caller.join()
+    assert left == [9.0, 9.0]
 
 
 def test_one_hanging_instance_leaves_the_others_alone(gate: threading.Event) -> None:
