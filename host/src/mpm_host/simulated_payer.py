@@ -1,7 +1,8 @@
-"""A customer with a phone: makes a telecom's simulator pay against a running host over real HTTP."""
+"""A customer with a phone: a telecom's simulator pays against a running host over real HTTP."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class SimulatedPayer:
         import httpx  # noqa: PLC0415 - 0.3 s of import, only to pay
 
         self._simulator = simulator
-        self._callback_url = callback_url.rstrip("/")
+        self.callback_url = callback_url.rstrip("/")
         self._settings = settings
         self._http: httpx.Client = httpx.Client(timeout=_PATIENCE_SECONDS, trust_env=False)
 
@@ -73,10 +74,21 @@ class SimulatedPayer:
         call = self._simulator.enquiry_call(payment, self._settings)
         return None if call is None else self._make(call)
 
+    def curl(self, payment: SimulatedPayment) -> str:
+        """Return a command line that makes the validation call of a payment."""
+        call = self._simulator.validate_call(payment, self._settings)
+        if call is None:
+            raise ValueError("This simulator is no telecom; choose a telecom's instance.")
+        headers = " ".join(
+            f"-H {shlex.quote(f'{name}: {value}')}" for name, value in call.headers.items()
+        )
+        data = shlex.quote(call.body.decode())
+        return f"curl -X {call.method} {headers} -d {data} {self.callback_url}/{call.path}"
+
     def _make(self, call: SimulatedCall) -> CallMade:
         answer = self._http.request(
             call.method,
-            f"{self._callback_url}/{call.path}",
+            f"{self.callback_url}/{call.path}",
             headers=dict(call.headers),
             content=call.body,
         )

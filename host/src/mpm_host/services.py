@@ -1,0 +1,88 @@
+"""The services of a running host: the desk, the workers and the web application, wired together."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+
+from mpm_host.host import Host
+from mpm_host.message_sender import MessageSender
+from mpm_host.order_worker import OrderWorker
+from mpm_host.payment_desk import PaymentDesk
+from mpm_host.web.application import make_application
+from mpm_host.web.callbacks import CallbackDoor
+from mpm_host.work import Work, WorkLimits
+
+__all__ = ["Services"]
+
+_LIMITS = WorkLimits()
+
+
+class Services:
+    """What `mpm serve`, `mpm worker` and the demo run.
+
+    Args:
+        host: the opened installation.
+        workers: carry out background work in this process.
+        limits: of the workers.
+    """
+
+    def __init__(self, host: Host, *, workers: bool, limits: WorkLimits = _LIMITS) -> None:
+        self._host = host
+        self.desk = PaymentDesk(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            plugins_of=host.house.plugins_of,
+            wake=self.wake,
+        )
+        self.desk.use(host.house.directory)
+        self.orders = OrderWorker(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+            wake=self.wake,
+        )
+        self.messages = MessageSender(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
+        self._work = (
+            Work(
+                engines=host.engines,
+                clock=host.clock,
+                handlers={"orders": self.orders.work_on, "messages": self.messages.work_on},
+                limits=limits,
+            )
+            if workers
+            else None
+        )
+
+    def start(self) -> None:
+        """Start the background work; not inside a running event loop."""
+        if self._work is not None:
+            self._work.start()
+
+    def wake(self) -> None:
+        """Look for due work at once, if this process does any."""
+        if self._work is not None:
+            self._work.wake()
+
+    def application(self) -> Litestar:
+        """Return the web application over these services."""
+        door = CallbackDoor(
+            desk=self.desk,
+            directory=lambda: self._host.house.directory,
+            trusted_proxies=self._host.config.host.trusted_proxies,
+        )
+        return make_application(door=door, engine=self._host.engines.read)
+
+    def close(self) -> None:
+        """Finish what is in hand: first the workers, then the desk."""
+        if self._work is not None:
+            self._work.stop()
+        self.desk.close()

@@ -1,0 +1,61 @@
+"""Every task of the project, one session per concern: `uv run nox -s SESSION`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["tests", "lint", "types", "package"]
+
+ROOT = Path(__file__).parent
+SOURCES = [
+    "src",
+    "host/src",
+    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/src")),
+]
+
+
+@nox.session(venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """Play the demo."""
+    session.run("mpm", "demo", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """Run every test, on SQLite and on a real PostgreSQL."""
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check every type, strictly."""
+    session.run("mypy", *SOURCES)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Measure what is promised as ratios in one run and print the report."""
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build every wheel, install them without the checkout and play the demo from them."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    session.run("uv", "build", "--quiet", "--all-packages", "--wheel", "--clear", "--out-dir",
+                str(wheels), external=True)  # fmt: skip
+    built = sorted(wheels.glob("*.whl"))
+    session.install(*(str(wheel) for wheel in built))
+    session.chdir(session.create_tmp())  # nothing of the checkout may be found by accident
+    session.run("mpm", "--version")
+    session.run("mpm", "demo")
