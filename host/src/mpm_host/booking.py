@@ -9,7 +9,7 @@ Lock order, here and everywhere: payment → customer → device → order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 from sqlalchemy.engine import Connection
@@ -129,14 +129,14 @@ class Outcome:
 class Book:
     """The writer's work: `book(connection, commands)` returns one outcome per command."""
 
-    def __init__(self, *, vault: Vault, clock: Clock) -> None:
-        self.directory = Directory(companies={}, instances={})
+    def __init__(self, *, vault: Vault, clock: Clock, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
         self._vault = vault
         self._clock = clock
 
     def __call__(self, connection: Connection, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Book a batch inside the caller's transaction."""
-        batch = _Batch(connection, commands, self.directory, self._vault, self._clock)
+        batch = _Batch(connection, commands, self._directory(), self._vault, self._clock)
         outcomes = [batch.handle(command) for command in commands]
         batch.writes.execute(connection)
         return outcomes

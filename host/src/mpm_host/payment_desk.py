@@ -54,16 +54,18 @@ class PaymentDesk:
         engines: of the database.
         vault: encrypts what is stored.
         clock: decides every date.
+        directory: returns companies and instances as they are now.
         plugins_of: one company's loaded plugins.
         wake: called after a commit that left work for the workers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
         self,
         *,
         engines: Engines,
         vault: Vault,
         clock: Clock,
+        directory: Callable[[], Directory],
         plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
     ) -> None:
@@ -71,19 +73,13 @@ class PaymentDesk:
         self._plugins_of = plugins_of
         self._wake = wake
         self._engines = engines
-        self._book = Book(vault=vault, clock=clock)
-        self._quoter = Quoter(clock=clock)
+        self._directory = directory
         self._writer: GroupCommit[Command, Outcome] = GroupCommit(
-            engines.write, self._book, name="booking"
+            engines.write, Book(vault=vault, clock=clock, directory=directory), name="booking"
         )
         self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
-            engines.read, self._quoter, name="quotes"
+            engines.read, Quoter(clock=clock, directory=directory), name="quotes"
         )
-
-    def use(self, directory: Directory) -> None:
-        """Decide by this directory from the next batch on."""
-        self._book.directory = directory
-        self._quoter.directory = directory
 
     def close(self) -> None:
         """Answer what waits, then stop."""
@@ -161,7 +157,7 @@ class PaymentDesk:
     ) -> Objection | None:
         """Let every enabled instance object; the first objection in the order of names counts."""
         hook, plugins = "mpm_validate_payment", inbound.plugins
-        directory = self._book.directory
+        directory = self._directory()
         askable = {
             record.name
             for record in directory.instances_of(inbound.instance.company_id)

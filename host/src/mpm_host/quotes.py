@@ -6,7 +6,7 @@ A quote may be a moment old when the intent is stored; booking runs the same rul
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import sqlalchemy as sa
@@ -64,15 +64,15 @@ class Quoted:
 class Quoter:
     """The reader's work: `quoter(connection, questions)` returns one quote per question."""
 
-    def __init__(self, *, clock: Clock) -> None:
-        self.directory = Directory(companies={}, instances={})
+    def __init__(self, *, clock: Clock, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
         self._clock = clock
 
     def __call__(
         self, connection: Connection, questions: Sequence[QuoteQuestion]
     ) -> Sequence[Quoted]:
         """Answer a batch of questions in one read transaction."""
-        directory = self.directory
+        directory = self._directory()
         keys = [(q.instance.company_id, q.request.serial) for q in questions]
         owners, accounts = load_accounts(connection, directory, keys, self._clock(), lock=False)
         answers = []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
+import sqlalchemy as sa
+import structlog
 from litestar import Litestar
 
 from mpm_host.host import Host
@@ -14,7 +18,9 @@ from mpm_host.work import Work, WorkLimits
 
 __all__ = ["Services"]
 
+_LOG = structlog.get_logger(__name__)
 _LIMITS = WorkLimits()
+_RELOAD_SECONDS = 2.0
 
 
 class Services:
@@ -32,10 +38,10 @@ class Services:
             engines=host.engines,
             vault=host.vault,
             clock=host.clock,
+            directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
             wake=self.wake,
         )
-        self.desk.use(host.house.directory)
         self.orders = OrderWorker(
             engines=host.engines,
             vault=host.vault,
@@ -62,10 +68,23 @@ class Services:
             else None
         )
 
+        self._stopping = threading.Event()
+        self._reloader = threading.Thread(target=self._reload, name="reloader", daemon=True)
+
     def start(self) -> None:
         """Start the background work; not inside a running event loop."""
         if self._work is not None:
             self._work.start()
+        self._reloader.start()
+
+    def _reload(self) -> None:
+        """Notice companies and instances that other processes changed."""
+        while not self._stopping.wait(_RELOAD_SECONDS):
+            try:
+                self._host.house.reload()
+            except sa.exc.SQLAlchemyError as error:
+                # What is in memory goes on; only the kind of error, its text may hold secrets.
+                _LOG.error("reload_failed", error=type(error).__name__)
 
     def wake(self) -> None:
         """Look for due work at once, if this process does any."""
@@ -83,6 +102,9 @@ class Services:
 
     def close(self) -> None:
         """Finish what is in hand: first the workers, then the desk."""
+        self._stopping.set()
+        if self._reloader.is_alive():
+            self._reloader.join()
         if self._work is not None:
             self._work.stop()
         self.desk.close()

@@ -1,0 +1,92 @@
+"""Group commit: every caller gets its own answer, and one bad item fails alone."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from mpm_host.database.engines import open_engines
+from mpm_host.database.group_commit import GroupCommit
+
+metadata = sa.MetaData()
+things = sa.Table("things", metadata, sa.Column("key", sa.Integer, primary_key=True))
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engines = open_engines(f"sqlite:///{tmp_path / 'group.db'}")
+    metadata.create_all(engines.write)
+    yield engines.write
+    engines.dispose()
+
+
+class BadItemError(Exception):
+    pass
+
+
+def store(connection, items):
+    """Insert what is new; a negative item breaks the whole batch."""
+    results = []
+    for item in items:
+        if item < 0:
+            raise BadItemError(item)
+        known = connection.execute(sa.select(things.c.key).where(things.c.key == item)).first()
+        if known is None:
+            connection.execute(sa.insert(things).values(key=item))
+        results.append(("repeated", item) if known else ("stored", item))
+    return results
+
+
+def test_thousand_concurrent_items_are_stored_once_and_answered_each(engine):
+    writer = GroupCommit(engine, store, name="test")
+    items = [number % 500 for number in range(1000)]
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda item: writer.submit(item).result(30), items))
+    writer.close()
+
+    assert [item for _, item in answers] == items
+    assert sum(word == "stored" for word, _ in answers) == 500
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(things)).scalar() == 500
+
+
+def test_a_bad_item_fails_alone_and_the_others_of_its_batch_are_stored(engine):
+    gate = threading.Event()
+
+    def gated(connection, items):
+        gate.wait(10)
+        return store(connection, items)
+
+    writer = GroupCommit(engine, gated, name="test")
+    futures = [writer.submit(item) for item in (1, 2, -3, 4)]
+    gate.set()
+
+    assert [future.result(10) for future in (futures[0], futures[1], futures[3])] == [
+        ("stored", 1),
+        ("stored", 2),
+        ("stored", 4),
+    ]
+    with pytest.raises(BadItemError, match="-3"):
+        futures[2].result(10)
+    writer.close()
+
+
+def test_closing_answers_what_was_submitted_before(engine):
+    writer = GroupCommit(engine, store, name="test")
+    futures = [writer.submit(number) for number in range(100)]
+
+    writer.close()
+
+    assert [future.result(0) for future in futures] == [("stored", n) for n in range(100)]
+
+
+def test_a_cancelled_wait_does_not_stop_the_writer(engine):
+    writer = GroupCommit(engine, store, name="test")
+
+    assert writer.submit(1).cancel() is False
+    assert writer.submit(2).result(10) == ("stored", 2)
+    writer.close()

@@ -1,0 +1,275 @@
+"""The order's state machine: a table of what each answer does, and what must hold for all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpm_core import (
+    ContractViolation,
+    Grant,
+    Misconfigured,
+    NotFound,
+    NotSent,
+    Operation,
+    OrphanEffect,
+    OutcomeUnknown,
+    Pending,
+    Recovery,
+    Refused,
+    Secret,
+    Throttled,
+    Unit,
+)
+from mpm_host.order_rules import (
+    LOOKS,
+    AttemptOutcome,
+    OrderFacts,
+    OrderStatus,
+    Step,
+    after_attempt,
+    after_find,
+    after_look,
+)
+
+GRANT = Grant(codes=(Secret("1"),), quantity=1000, unit=Unit.WATT_HOUR)
+CLEAN, DOUBT = OrderFacts(), OrderFacts(doubt=True)
+
+
+def no_jitter() -> float:
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "facts", "expected"),
+    [
+        pytest.param(
+            GRANT,
+            CLEAN,
+            Step(
+                status=OrderStatus.ISSUED,
+                facts=CLEAN,
+                outcome=AttemptOutcome.ISSUED,
+                grant=GRANT,
+            ),
+            id="a grant is issued",
+        ),
+        pytest.param(
+            Refused("unknown meter", code="3"),
+            CLEAN,
+            Step(
+                status=OrderStatus.REFUSED,
+                facts=CLEAN,
+                outcome=AttemptOutcome.REFUSED,
+                reason="vendor_refused",
+                detail="3: unknown meter",
+            ),
+            id="a refusal is held",
+        ),
+        pytest.param(
+            Refused("not billable"),
+            DOUBT,
+            Step(
+                status=OrderStatus.PARKED,
+                facts=DOUBT,
+                outcome=AttemptOutcome.REFUSED,
+                reason="outcome_unknown",
+                detail="not billable",
+            ),
+            id="a refusal in doubt is parked",
+        ),
+        pytest.param(
+            NotSent("refused connection"),
+            CLEAN,
+            Step(
+                status=OrderStatus.QUEUED,
+                facts=OrderFacts(failures=1),
+                outcome=AttemptOutcome.NOT_SENT,
+                next_in=timedelta(seconds=2),
+                reason="plugin_unavailable",
+                detail="refused connection",
+            ),
+            id="not sent waits two seconds at first",
+        ),
+        pytest.param(
+            NotSent("refused connection"),
+            OrderFacts(failures=5),
+            Step(
+                status=OrderStatus.QUEUED,
+                facts=OrderFacts(failures=6),
+                outcome=AttemptOutcome.NOT_SENT,
+                next_in=timedelta(seconds=64),
+                reason="plugin_unavailable",
+                detail="refused connection",
+            ),
+            id="not sent again doubles the wait",
+        ),
+        pytest.param(
+            NotSent("refused connection"),
+            DOUBT,
+            Step(
+                status=OrderStatus.UNKNOWN,
+                facts=DOUBT,
+                outcome=AttemptOutcome.NOT_SENT,
+                next_in=LOOKS[0],
+                reason="outcome_unknown",
+                detail="refused connection",
+            ),
+            id="not sent in doubt stays unknown",
+        ),
+        pytest.param(
+            Throttled("slow down", after=timedelta(seconds=7)),
+            CLEAN,
+            Step(
+                status=OrderStatus.QUEUED,
+                facts=OrderFacts(failures=1),
+                outcome=AttemptOutcome.THROTTLED,
+                next_in=timedelta(seconds=7),
+                reason="plugin_unavailable",
+                detail="slow down",
+            ),
+            id="throttled waits as told",
+        ),
+        pytest.param(
+            Misconfigured("bad key"),
+            CLEAN,
+            Step(
+                status=OrderStatus.QUEUED,
+                facts=OrderFacts(failures=1),
+                outcome=AttemptOutcome.NOT_SENT,
+                next_in=timedelta(minutes=10),
+                reason="plugin_unavailable",
+                detail="bad key",
+            ),
+            id="misconfigured waits for settings",
+        ),
+        pytest.param(
+            ContractViolation("returned None"),
+            OrderFacts(failures=4),
+            Step(
+                status=OrderStatus.REFUSED,
+                facts=OrderFacts(failures=5),
+                outcome=AttemptOutcome.NOT_SENT,
+                reason="plugin_unavailable",
+                detail="returned None",
+            ),
+            id="the fifth violation without effect is held",
+        ),
+        pytest.param(
+            OutcomeUnknown("read timeout"),
+            CLEAN,
+            Step(
+                status=OrderStatus.UNKNOWN,
+                facts=CLEAN,
+                outcome=AttemptOutcome.UNKNOWN,
+                next_in=LOOKS[0],
+                reason="outcome_unknown",
+                detail="read timeout",
+            ),
+            id="an unknown outcome is looked after",
+        ),
+        pytest.param(
+            Pending(after=timedelta(seconds=9)),
+            CLEAN,
+            Step(
+                status=OrderStatus.UNKNOWN,
+                facts=CLEAN,
+                outcome=AttemptOutcome.UNKNOWN,
+                next_in=timedelta(seconds=9),
+                reason="vendor_pending",
+                detail="The vendor is still working on it.",
+            ),
+            id="pending is asked again when the vendor said",
+        ),
+    ],
+)
+def test_after_attempt_follows_the_table(answer, facts, expected):
+    assert after_attempt(answer, facts, jitter=no_jitter) == expected
+
+
+def operation(recovery: Recovery) -> Operation:
+    return Operation(recovery=recovery, orphan_effect=OrphanEffect.HARMLESS)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "facts", "status"),
+    [
+        pytest.param(Recovery.NONE, CLEAN, OrderStatus.PARKED, id="none parks at the first look"),
+        pytest.param(Recovery.KEYED, CLEAN, OrderStatus.QUEUED, id="keyed repeats"),
+        pytest.param(Recovery.DETERMINISTIC, CLEAN, OrderStatus.QUEUED, id="deterministic repeats"),
+        pytest.param(Recovery.DESIRED_STATE, CLEAN, OrderStatus.QUEUED, id="desired state repeats"),
+        pytest.param(Recovery.LOOKUP, CLEAN, None, id="lookup asks the vendor"),
+        pytest.param(
+            Recovery.NONE, OrderFacts(vendor_works=True), None, id="pending asks whatever recovery"
+        ),
+        pytest.param(
+            Recovery.KEYED, OrderFacts(looks=len(LOOKS)), OrderStatus.PARKED, id="looks run out"
+        ),
+    ],
+)
+def test_after_look_follows_the_declared_recovery(recovery, facts, status):
+    step = after_look(operation(recovery), facts)
+
+    assert (step and step.status) == status
+
+
+def test_a_repeat_is_made_in_doubt():
+    step = after_look(operation(Recovery.KEYED), CLEAN)
+
+    assert step is not None
+    assert step.facts == OrderFacts(doubt=True, looks=1)
+
+
+def test_two_conclusive_not_found_answers_end_the_doubt():
+    first = after_find(NotFound(conclusive=True), DOUBT)
+    second = after_find(NotFound(conclusive=True), first.facts)
+
+    assert (first.status, first.facts.not_found) == (OrderStatus.UNKNOWN, 1)
+    assert (second.status, second.facts) == (OrderStatus.QUEUED, OrderFacts(looks=2))
+
+
+def test_an_inconclusive_not_found_answer_starts_the_count_again():
+    step = after_find(NotFound(conclusive=False), OrderFacts(not_found=1))
+
+    assert (step.status, step.facts.not_found) == (OrderStatus.UNKNOWN, 0)
+
+
+errors = st.sampled_from(
+    [
+        Refused("no"),
+        NotSent("down"),
+        Throttled("later"),
+        Misconfigured("key"),
+        ContractViolation("None"),
+        OutcomeUnknown("lost"),
+        Pending(after=timedelta(seconds=5)),
+    ]
+)
+facts_values = st.builds(
+    OrderFacts,
+    doubt=st.booleans(),
+    failures=st.integers(0, 100),
+    looks=st.integers(0, 6),
+    not_found=st.integers(0, 1),
+)
+
+
+@given(answer=errors, facts=facts_values)
+def test_an_attempt_in_doubt_is_never_called_surely_without_a_token(answer, facts):
+    step = after_attempt(answer, facts)
+
+    if facts.doubt:
+        assert step.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
+    assert (step.next_in is None) == (step.is_final or step.status is OrderStatus.PARKED)
+
+
+@given(recovery=st.sampled_from(Recovery), facts=facts_values)
+def test_nothing_without_a_safe_recovery_is_ever_sent_again(recovery, facts):
+    step = after_look(operation(recovery), facts)
+
+    if step is not None and step.status is OrderStatus.QUEUED:
+        assert recovery in {Recovery.KEYED, Recovery.DETERMINISTIC, Recovery.DESIRED_STATE}
+        assert step.facts.doubt
