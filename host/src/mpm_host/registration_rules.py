@@ -96,13 +96,16 @@ def _customer(
                 f"The company has no customer with id {customer.id[:64]!r}.",
             )
         return customer.id, None
+    phone = customer.phone
+    if isinstance(phone, str):
+        phone = read_phone(phone, context.company.company.country)
     row: dict[str, object] = {
         "id": new_identifier(),
         "company_id": context.company.id,
         "village_id": village_id,
         "name": read_name(customer.name, "name"),
         "surname": read_name(customer.surname, "surname"),
-        "phone": read_phone(customer.phone, context.company.company.country).e164,
+        "phone": phone.e164,
         "credit": 0,
         "created_at": context.now,
     }

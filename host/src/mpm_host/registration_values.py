@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import attrs
 
-from mpm_core import DeviceKind, Manifest
+from mpm_core import DeviceKind, Manifest, Msisdn
 from mpm_host.appliances import StoredAppliance
 from mpm_host.directory import CompanyRecord, Directory, InstanceRecord
 from mpm_host.encryption import Vault
@@ -39,12 +39,12 @@ class NewCustomer:
     """Somebody who is not a customer yet.
 
     Attributes:
-        phone: as typed; national numbers belong to the company's country.
+        phone: as typed (national numbers belong to the company's country), or read already.
     """
 
     name: str
     surname: str
-    phone: str = attrs.field(repr=False)
+    phone: str | Msisdn = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)

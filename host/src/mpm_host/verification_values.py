@@ -1,0 +1,57 @@
+"""What verification is made of: checks, and the differences they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+__all__ = ["Check", "Difference", "FoundRow"]
+
+FoundRow: TypeAlias = Row[*tuple[object, ...]]
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """Something is not as the ledger promises.
+
+    Attributes:
+        rule: the invariant's number.
+        company: its slug.
+        subject: whose fact it is, such as `payment 0192…`.
+        fact: what was compared.
+        expected: what it should be.
+        found: what it is.
+    """
+
+    rule: str
+    company: str
+    subject: str
+    fact: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        """Return one plain line."""
+        return (
+            f"{self.company}: {self.subject}: {self.fact} is {self.found}, "
+            f"expected {self.expected} ({self.rule})"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Check:
+    """One rule as a statement that finds what breaks it.
+
+    Attributes:
+        query: its rows are the differences; each has a `company_id`.
+        company: the column that narrows it to one company.
+        tell: makes a difference of a row and the company's slug.
+    """
+
+    query: sa.Select[*tuple[object, ...]]
+    company: sa.ColumnElement[str]
+    tell: Callable[[FoundRow, str], Difference]
