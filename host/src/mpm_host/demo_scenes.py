@@ -1,4 +1,4 @@
-"""The scenes of the demo: each tells a story, plays it through real HTTP, and checks how it ended."""
+"""The scenes of the demo: each plays a story through real HTTP and checks how it ended."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def more_payments(world: SimulatedWorld, count: int) -> tuple[Scene, ...]:
     return tuple(scene(number) for number in range(count))
 
 
-# --- stories ---------------------------------------------------------------------------------------
+# --- stories --------------------------------------------------------------------------------------
 
 
 def _no_debt(world: SimulatedWorld) -> SceneResult:
@@ -123,7 +123,7 @@ def _days(world: SimulatedWorld) -> SceneResult:
     expected = {
         "status": "settled",
         "lines": [("instalment", "700")],
-        "tokens": [("time", "7", "days")],
+        "tokens": [("time", 7, "days")],
     }
     result = _pay(world, "vodacom", "VOD0000000004", "996995411", "700", expected=expected)
     return _typed_in(world, result)
@@ -174,7 +174,7 @@ def _down_then_back(world: SimulatedWorld) -> SceneResult:
     tariff = world.tariff("Clinic", "100")
     customer = world.customer_with_meter("Fatma", _phone(8), serial, tariff)
     world.owes(customer, "Fridge", "300", days_overdue=2)
-    simulator.set_fault("throttled", serial=serial, times=1)
+    simulator.set_fault("unavailable", serial=serial, times=1)
     payment = _payment(world, "VOD0000000008", serial, "1000")
     world.payers["vodacom"].pay(payment)
     waiting = _first_failure(world, payment.reference)

@@ -187,15 +187,18 @@ def _grouped(
 
 
 def _lines(connection: Connection, ids: Sequence[str]) -> _Children:
-    """Net each kind and what it refers to: a reversal leaves nothing of its payment."""
+    """Net each line with its counter-entries, which have its position; a reversal leaves nothing.
+
+    Credit that was used and credit that is left stay two lines.
+    """
     e = t.entries.c
     total = sa.func.sum(e.amount)
     query = (
         sa.select(e.payment_id, e.account, e.refers_to, e.currency, total.label("total"))
         .where(e.payment_id.in_(ids), e.account != LedgerAccount.CLEARING.value)
-        .group_by(e.payment_id, e.account, e.refers_to, e.currency)
+        .group_by(e.payment_id, e.position, e.account, e.refers_to, e.currency)
         .having(total != 0)
-        .order_by(sa.func.min(e.at), sa.func.min(e.position))
+        .order_by(e.position)
     )
     return _grouped(connection, query, _line)
 

@@ -1,5 +1,7 @@
-"""A whole world on loopback: simulated telecoms and manufacturers, a host with a real database and
-HTTP, and one company with a village. The demo lives in it, and so do the acceptance tests.
+"""A whole world on loopback, in which the demo and the acceptance tests live.
+
+Simulated telecoms and manufacturers, a host with a real database and HTTP, and one company with a
+village.
 """
 
 from __future__ import annotations

@@ -126,7 +126,11 @@ class Work:
                 "log_level": "ERROR",
             }
         )
-        DBOS.workflow(name=_WORKFLOW)(self._carry_out)
+
+        @DBOS.workflow(name=_WORKFLOW)  # named, because the name is stored with the work
+        def carry_out(kind: str, key: str) -> None:
+            self._carry_out(kind, key)
+
         DBOS.launch()
         for queue in _SOURCES:
             DBOS.register_queue(

@@ -384,11 +384,9 @@ orders = sa.Table(
     sa.Column("looks", sa.Integer, nullable=False, default=0),  # of the resolver
     sa.Column("not_found", sa.Integer, nullable=False, default=0),  # conclusive answers in a row
     sa.Column("doubt", sa.Boolean, nullable=False, default=False),  # an earlier try may have worked
-    sa.Column("next_at", Instant, nullable=False),
-    sa.Column(
-        "handed", sa.Integer, nullable=False, default=0
-    ),  # number of hand-overs to the engine
-    sa.Column("handed_at", Instant),
+    sa.Column("lease_until", Instant),  # a worker has it in its hands until then
+    sa.Column("next_at", Instant),  # when to hand it to the workers; never while parked
+    sa.Column("handed", sa.Integer, nullable=False, default=0),  # hand-overs to the engine so far
     _created(),
     sa.Column("finished_at", Instant),
     sa.Index(None, "payment_id"),
