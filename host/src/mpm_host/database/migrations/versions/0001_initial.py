@@ -591,9 +591,9 @@ def _make_order() -> None:
         sa.Column("looks", sa.Integer(), nullable=False),
         sa.Column("not_found", sa.Integer(), nullable=False),
         sa.Column("doubt", sa.Boolean(), nullable=False),
-        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
         sa.Column("handed", sa.Integer(), nullable=False),
-        sa.Column("handed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
