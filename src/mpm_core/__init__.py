@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mpm_core.answers import Answer
 from mpm_core.calls import CallContext, InboundCall, Reply
+from mpm_core.delivery_reports import DeliveryReport
 from mpm_core.devices import Device, DeviceKind, DeviceMapping, DeviceReading
 from mpm_core.errors import (
     Attribution,
@@ -92,6 +93,7 @@ __all__ = [
     "ContractViolation",
     "Decision",
     "Delivery",
+    "DeliveryReport",
     "Device",
     "DeviceKind",
     "DeviceMapping",

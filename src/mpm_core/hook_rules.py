@@ -13,6 +13,7 @@ from types import MappingProxyType, NoneType
 import attrs
 
 from mpm_core.calls import Reply
+from mpm_core.delivery_reports import DeliveryReport
 from mpm_core.devices import DeviceMapping, DeviceReading
 from mpm_core.health import Health
 from mpm_core.messages import MessageReceipt
@@ -69,7 +70,14 @@ def _told() -> HookRule:
     return HookRule(mode=Mode.TOLD, returns=(SynchronousAnswer,))
 
 
-_PROVIDER_REQUESTS = (ValidationRequest, ProcessRequest, EnquiryRequest, NoticeRequest, Heartbeat)
+_PROVIDER_REQUESTS = (
+    ValidationRequest,
+    ProcessRequest,
+    EnquiryRequest,
+    NoticeRequest,
+    DeliveryReport,
+    Heartbeat,
+)
 
 HOOK_RULES: Mapping[str, HookRule] = MappingProxyType(
     {

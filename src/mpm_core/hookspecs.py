@@ -58,7 +58,7 @@ def mpm_read_call(call: InboundCall, context: CallContext) -> ProviderRequest:
     Check the signature over the raw bytes first, then parse strictly; unknown fields are ignored.
 
     Returns:
-        One of the five provider requests.
+        One of the provider requests; a messenger's callback is a `DeliveryReport`.
 
     Raises:
         Unauthenticated: the caller did not prove who it is.
@@ -153,7 +153,9 @@ def mpm_register_device(device: Device, context: CallContext) -> DeviceMapping:
 
 
 @hookspec
-def mpm_prepare_order(device: Device, charge: Charge, order: Order, context: CallContext) -> Prepared:
+def mpm_prepare_order(
+    device: Device, charge: Charge, order: Order, context: CallContext
+) -> Prepared:
     """Decide what must not be decided twice: a target date, a counter, a token id.
 
     Routed, optional, before the first attempt of an order. Vendor hook that may read from the

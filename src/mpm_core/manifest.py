@@ -115,6 +115,8 @@ class Manifest:
         device_kinds: kinds of device a manufacturer serves.
         operations: charges it takes; what is absent is never called.
         energy_step: watt-hours of the smallest step the vendor sells; energy is rounded down to it.
+        switches: its devices cannot count time themselves: time and unlock are sold by switching on
+            with `mpm_switch_device`; the host keeps *paid until* and switches off when it passes.
         supports_lookup: `mpm_register_device` asks the vendor; else devices are `unsupported`.
         supports_find: `mpm_find_token` is implemented.
         callback_paths: paths a telecom may call below the callback key.
@@ -126,6 +128,8 @@ class Manifest:
         serial_pattern: what a serial must match, whole, byte for byte.
         example_serial: one that fits the pattern, for the demo, the sandbox and the contract kit.
         details_class: an attrs class of what registration must ask besides the serial.
+        example_details: what registration would be told of the device of `example_serial`, as plain
+            JSON values; the simulator's devices have the same.
         url_settings: names of the settings that hold the URLs it calls; only their hosts may be
             called.
         deadline: seconds a vendor call may take in all.
@@ -139,6 +143,7 @@ class Manifest:
     device_kinds: frozenset[DeviceKind] = attrs.field(factory=frozenset, converter=_as_kinds)
     operations: Mapping[ChargeKind, Operation] = attrs.field(factory=dict)
     energy_step: int | None = None
+    switches: bool = False
     supports_lookup: bool = False
     supports_find: bool = False
     callback_paths: tuple[str, ...] = ()
@@ -149,6 +154,7 @@ class Manifest:
     serial_pattern: re.Pattern[str] = attrs.field(default=r"[!-~]{1,64}", converter=_as_pattern)
     example_serial: str = ""
     details_class: type | None = None
+    example_details: Mapping[str, object] = attrs.field(factory=dict)
     url_settings: tuple[str, ...] = ()
     deadline: float = 35.0
     concurrency: int = 8
@@ -160,6 +166,10 @@ class Manifest:
         if ChargeKind.ENERGY in self.operations and not self.energy_step:
             raise ValueError(
                 f"{self.title}: energy needs `energy_step`, the watt-hours of one step."
+            )
+        if self.switches and not set(self.operations) <= {ChargeKind.TIME, ChargeKind.UNLOCK}:
+            raise ValueError(
+                f"{self.title}: switching sells time and unlocks only; remove the other operations."
             )
         for name, operation in self.operations.items():
             if operation.recovery is Recovery.LOOKUP and not self.supports_find:

@@ -42,9 +42,11 @@ class MessageReceipt:
     Attributes:
         status: `sent`, or `delivered` where the gateway knows at once.
         reference: the gateway's id for delivery reports.
-        segments: number of SMS the text was cut into, if the gateway says so.
+        segments: number of SMS the text was cut into, as the gateway says or the plugin counts.
+        cost: what the gateway charges, in its own words: `KES 0.8000`; empty if it does not say.
     """
 
     status: MessageStatus = MessageStatus.SENT
     reference: str = ""
     segments: int | None = None
+    cost: str = ""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import attrs
 
+from mpm_core.delivery_reports import DeliveryReport
 from mpm_core.money import Money
 from mpm_core.msisdn import Msisdn
 
@@ -174,7 +175,9 @@ class Heartbeat:
     details: Mapping[str, str] = _NO_DETAILS
 
 
-ProviderRequest = ValidationRequest | ProcessRequest | EnquiryRequest | NoticeRequest | Heartbeat
+ProviderRequest = (
+    ValidationRequest | ProcessRequest | EnquiryRequest | NoticeRequest | DeliveryReport | Heartbeat
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -214,7 +217,7 @@ class Decision(StrEnum):
     VALIDATED = "validated"  # may be paid
     ACCEPTED = "accepted"  # booked, now or earlier with the same content
     FOUND = "found"  # answer to an enquiry; `payment.status` says where it stands
-    NOTED = "noted"  # a notice or heartbeat was taken
+    NOTED = "noted"  # a notice, delivery report or heartbeat was taken
     REJECTED = "rejected"  # may not be paid; `reason` says why
     CONFLICT = "conflict"  # known with other content, or a final no was said earlier
     NOT_FOUND = "not_found"  # an enquiry's final or present no; or ids alone of an unknown payment

@@ -231,7 +231,9 @@ def _needed_hooks(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "mpm_write_reply", reason
     if manifest.kind is PluginKind.MESSENGER:
         yield "mpm_send_message", "it is a messenger"
-    if set(manifest.operations) - {ChargeKind.CLEAR}:
+    if manifest.switches:
+        yield "mpm_switch_device", "its manifest says switches"
+    elif set(manifest.operations) - {ChargeKind.CLEAR}:
         yield "mpm_generate_token", "its manifest has operations"
     if ChargeKind.CLEAR in manifest.operations:
         yield "mpm_clear_device", "its manifest has the operation 'clear'"

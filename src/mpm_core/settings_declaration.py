@@ -6,13 +6,19 @@ import typing
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import EnumType, StrEnum
+from functools import cache
 from types import NoneType
 from typing import Any, Literal
 
 import attrs
 
 from mpm_core.secrets import Secret
-from mpm_core.settings_values import SettingDescription, SettingType, check_rules
+from mpm_core.settings_values import (
+    SettingDescription,
+    SettingType,
+    check_rules,
+    convert_value,
+)
 
 __all__ = ["HOST_KEYS", "describe", "setting"]
 
@@ -39,6 +45,9 @@ _TYPES: Mapping[object, SettingType] = {
     Secret: SettingType.SECRET,
     tuple[str, ...]: SettingType.TEXTS,
 }
+_NOT_IN_JSON = frozenset(
+    {SettingType.DECIMAL, SettingType.SECRET, SettingType.TEXTS, SettingType.CHOICE}
+)
 _TYPE_NAMES = (
     "use str, int, bool, Decimal, Secret, tuple[str, ...], a StrEnum, or one of them | None"
 )
@@ -82,7 +91,12 @@ def setting(  # noqa: PLR0913 - one argument per rule, all by name
         "minimum_length": minimum_length,
         "pattern": pattern,
     }
-    return attrs.field(default=default, validator=_check_field, metadata={_RULES: rules})
+    return attrs.field(
+        default=default,
+        converter=attrs.Converter(_from_json, takes_self=True, takes_field=True),
+        validator=_check_field,
+        metadata={_RULES: rules},
+    )
 
 
 def describe(cls: type) -> tuple[SettingDescription, ...]:
@@ -103,6 +117,24 @@ def describe(cls: type) -> tuple[SettingDescription, ...]:
     return tuple(
         _describe_field(cls, field, annotations[field.name]) for field in attrs.fields(cls)
     )
+
+
+def _from_json(value: object, instance: object, field: attrs.Attribute[Any]) -> object:
+    """Take a stored JSON value where the class is made directly, as a device's details are."""
+    if not isinstance(value, str | list):
+        return value
+    description = _by_name(type(instance))[field.name]
+    if description.value_type not in _NOT_IN_JSON:
+        return value
+    try:
+        return convert_value(description, value)
+    except ValueError as error:
+        raise ValueError(f"setting {field.name!r} {error}.") from None
+
+
+@cache
+def _by_name(cls: type) -> Mapping[str, SettingDescription]:
+    return {description.name: description for description in describe(cls)}
 
 
 def _check_field(_instance: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -8,13 +8,20 @@ A simulator never works in production mode.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
 from mpm_core.money import Money
 
-__all__ = ["SimulatedCall", "SimulatedPayment", "SimulatedReply", "SimulatedRequest", "Simulator"]
+__all__ = [
+    "GrantCounter",
+    "SimulatedCall",
+    "SimulatedPayment",
+    "SimulatedReply",
+    "SimulatedRequest",
+    "Simulator",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +30,7 @@ class SimulatedRequest:
 
     Attributes:
         path: below the simulator's base URL, without slashes at either end.
+        query: what follows the question mark, still encoded; some vendors want credentials in it.
         headers: names in lower case.
     """
 
@@ -30,6 +38,7 @@ class SimulatedRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = attrs.field(default="", repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -129,5 +138,20 @@ class Simulator(Protocol):
 
         Returns:
             What the device shows: `accepted 7.6 kWh`, or why it refused.
+        """
+        ...
+
+
+@runtime_checkable
+class GrantCounter(Protocol):
+    """What a manufacturer's simulator has besides: the proof that nothing is sold twice.
+
+    The contract kit needs it of every manufacturer whose plugin calls out.
+    """
+
+    def grants(self, serial: str) -> int:
+        """Return how often the vendor gave a device something new.
+
+        A repeat that changes nothing (the same key, the same target) does not count.
         """
         ...

@@ -154,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             return _plain(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large or unmeasured."
             )
-        parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
+        asked = urlsplit(self.path)
+        parts = [unquote(part) for part in asked.path.strip("/").split("/")]
         if parts[0] == CONTROL:
             return self._control(parts[1:], body)
         simulator = self.server.simulators.get(parts[0])
@@ -166,6 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
                 path="/".join(parts[1:]),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=body,
+                query=asked.query,
             )
         )
 

@@ -483,6 +483,12 @@ def test_check_plugin_class_refuses_settings(changes, problems):
             id="manufacturer that clears",
         ),
         pytest.param(
+            operations(ChargeKind.TIME) | {"switches": True},
+            ["mpm_switch_device"],
+            "its manifest says switches",
+            id="manufacturer that switches",
+        ),
+        pytest.param(
             {"supports_lookup": True},
             ["mpm_register_device"],
             "its manifest says supports_lookup",
@@ -534,3 +540,8 @@ def test_the_lines_to_write_are_those_of_the_contract():
         "order",
         "context",
     }
+
+
+def test_a_manifest_that_switches_sells_time_and_unlocks_only():
+    with pytest.raises(ValueError, match=r"switching sells time and unlocks only; remove the"):
+        manifest(**operations(ChargeKind.TIME, ChargeKind.CLEAR), switches=True)

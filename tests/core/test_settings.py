@@ -550,3 +550,33 @@ def test_resolve_reference_says_whose_value_is_missing():
         "[host], setting 'secret_key': environment variable MPM_KEY is not set; set it or write"
         " another value."
     )
+
+
+# --- classes made directly from stored values, as a device's details are --------------------------
+
+
+def test_a_class_takes_the_values_json_can_hold():
+    stored = {"price": "2.50", "secret": "12345678", "names": ["a", "b"], "region": "south"}
+    assert Everything(**stored) == Everything(
+        price=Decimal("2.50"), secret=Secret("12345678"), names=("a", "b"), region=Region.SOUTH
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        pytest.param(
+            {"region": "nord"},
+            "setting 'region' must be one of north, south; did you mean 'north'?.",
+            id="choice",
+        ),
+        pytest.param(
+            {"secret": CANARY[:3]},
+            "setting 'secret' must have at least 8 characters.",
+            id="secret without its text",
+        ),
+    ],
+)
+def test_a_class_made_directly_names_a_wrong_value_without_secrets(stored, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Everything(**stored)

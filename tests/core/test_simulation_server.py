@@ -244,3 +244,10 @@ def test_the_control_door_refuses_what_is_no_json(server, echo, body):
 @pytest.mark.parametrize("path", ["/_control", "/_control/other", "/_control/echo/else"])
 def test_the_control_door_has_nothing_else(server, path):
     assert ask(server, path)[0] == 404
+
+
+def test_the_query_reaches_the_simulator_and_is_not_shown(server, echo):
+    ask(server, "/echo/login?Username=a&Password=b%20c", "POST")
+    (asked,) = echo.asked
+    assert (asked.path, asked.query) == ("login", "Username=a&Password=b%20c")
+    assert "Password" not in repr(asked)

@@ -15,6 +15,7 @@ import structlog
 from mpm_core import (
     CallRefused,
     Decision,
+    DeliveryReport,
     Device,
     EnquiryRequest,
     Heartbeat,
@@ -125,7 +126,7 @@ class PaymentDesk:
                 return await self._process(inbound, request)
             case EnquiryRequest():
                 return await self._enquire(inbound.instance, request), None
-            case NoticeRequest() | Heartbeat():
+            case NoticeRequest() | DeliveryReport() | Heartbeat():
                 return Verdict(decision=Decision.NOTED), None
 
     # --- validate ------------------------------------------------------------
