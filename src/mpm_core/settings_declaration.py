@@ -123,7 +123,8 @@ def _from_json(value: object, instance: object, field: attrs.Attribute[Any]) -> 
     """Take a stored JSON value where the class is made directly, as a device's details are."""
     if not isinstance(value, str | list):
         return value
-    description = _by_name(type(instance))[field.name]
+    cls: type = type(instance)
+    description = _by_name(cls)[field.name]
     if description.value_type not in _NOT_IN_JSON:
         return value
     try:
