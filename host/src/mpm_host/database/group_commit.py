@@ -1,9 +1,9 @@
 """Group commit: many callers share one transaction, and each is answered only after its COMMIT.
 
-One writer thread takes what waits, runs the work over the whole batch in one transaction and commits
-once. If the batch raises it is rolled back and every item is replayed alone, so one bad item fails
-alone. The writer lingers for company only when the last batch had company: a single caller never
-waits.
+One writer thread takes what waits, runs the work over the whole batch in one transaction and
+commits once. If the batch raises it is rolled back and every item is replayed alone, so one bad
+item fails alone. The writer lingers for company only when the last batch had company: a single
+caller never waits.
 """
 
 from __future__ import annotations
@@ -18,14 +18,29 @@ from typing import Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "is_unreachable"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BATCH_LIMIT = 64
 _LINGER_SECONDS = 0.001
-_REPLAYS = 5  # of one item alone: deadlocks, unique-key races and lost COMMIT answers end by then
+_REPLAYS = 5  # of one item alone: deadlocks and unique-key races end by then
+_REPLAY_PAUSE = 0.01  # seconds, doubled each time
+_GONE_SIGNS = (
+    "unable to open database",
+    "disk is full",
+    "disk i/o error",
+    "readonly database",
+    "connection refused",
+    "connection is closed",
+    "could not connect",
+    "no such file or directory",
+    "server closed the connection",
+    "the database system is",  # shutting down, starting up, in recovery mode
+    "no space left",
+    "read-only transaction",
+)
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -89,25 +104,39 @@ class GroupCommit(Generic[Item, Result]):
         return batch, True
 
     def _answer(self, batch: list[tuple[Item, Future[Result]]]) -> None:
-        items = [item for item, _ in batch]
         try:
-            results: Sequence[Result] = self._attempt(items)
-        except Exception:  # noqa: BLE001 - whatever one item caused, the others must not share it
+            results = self._attempt_again_if_lost([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - what one item caused the others must not share
+            if is_unreachable(error):
+                _fail(batch, error)
+                return
             for item, future in batch:
                 self._answer_alone(item, future)
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
 
+    def _attempt_again_if_lost(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Try once more when the connection was lost: the COMMIT may or may not have happened.
+
+        The work finds what an earlier try has stored, so the second try tells which.
+        """
+        try:
+            return self._attempt(items)
+        except sa.exc.DBAPIError as error:
+            if not is_unreachable(error):
+                raise
+            return self._attempt(items)
+
     def _answer_alone(self, item: Item, future: Future[Result]) -> None:
         for replay in range(_REPLAYS):
             try:
                 future.set_result(self._attempt([item])[0])
             except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
-                if replay + 1 == _REPLAYS:
+                if replay + 1 == _REPLAYS or is_unreachable(error):
                     future.set_exception(error)
                     return
-                time.sleep(0.01 * 2**replay)
+                time.sleep(_REPLAY_PAUSE * 2**replay)
             except Exception as error:  # noqa: BLE001 - belongs to this caller, not to the thread
                 future.set_exception(error)
                 return
@@ -117,3 +146,18 @@ class GroupCommit(Generic[Item, Result]):
     def _attempt(self, items: Sequence[Item]) -> Sequence[Result]:
         with self._engine.begin() as connection:
             return self._work(connection, items)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether the database itself is gone, full or read-only: nothing is gained by replays."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    if error.connection_invalidated or isinstance(error, sa.exc.InterfaceError):
+        return True
+    text = str(error.orig).lower()
+    return any(sign in text for sign in _GONE_SIGNS)
+
+
+def _fail(batch: Sequence[tuple[Item, Future[Result]]], error: BaseException) -> None:
+    for _, future in batch:
+        future.set_exception(error)
