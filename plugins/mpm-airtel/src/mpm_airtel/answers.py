@@ -43,6 +43,7 @@ _MESSAGES: Mapping[str, str] = {
     ReasonCode.PLUGIN_UNAVAILABLE: "Service unavailable, try again",
     ReasonCode.OPERATION_NOT_SUPPORTED: "Device cannot be paid this way",
     ReasonCode.VENDOR_REFUSED: "Payments to this device are not possible",
+    ReasonCode.VENDOR_PENDING: "Service unavailable, try again",
     ReasonCode.OUTCOME_UNKNOWN: "Service unavailable, try again",
 }
 _UNAVAILABLE = "Service unavailable, try again"

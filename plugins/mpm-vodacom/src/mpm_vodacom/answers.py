@@ -44,6 +44,7 @@ _MESSAGES: Mapping[str, str] = {
     ReasonCode.PLUGIN_UNAVAILABLE: "temporarily unavailable, try again",
     ReasonCode.OPERATION_NOT_SUPPORTED: "device cannot be paid this way",
     ReasonCode.VENDOR_REFUSED: "payments to this device are not possible",
+    ReasonCode.VENDOR_PENDING: "temporarily unavailable, try again",
     ReasonCode.OUTCOME_UNKNOWN: "temporarily unavailable, try again",
 }
 _UNAVAILABLE = (503, "unavailable", "temporarily unavailable, try again")
