@@ -128,6 +128,7 @@ MESSAGES = {
     "plugin_unavailable": AGAIN,
     "operation_not_supported": "Device cannot be paid this way",
     "vendor_refused": "Payments to this device are not possible",
+    "vendor_pending": "Service unavailable, try again",
     "outcome_unknown": AGAIN,
 }
 

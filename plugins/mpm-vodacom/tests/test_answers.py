@@ -107,6 +107,7 @@ MESSAGES = {
     "plugin_unavailable": AGAIN,
     "operation_not_supported": "device cannot be paid this way",
     "vendor_refused": "payments to this device are not possible",
+    "vendor_pending": "temporarily unavailable, try again",
     "outcome_unknown": AGAIN,
 }
 
