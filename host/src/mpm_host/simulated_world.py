@@ -277,7 +277,10 @@ def simulated_world(
     names = tuple(sorted({*PLUGINS, *extra_plugins}))
     classes = {name: load_plugin_class(find_plugin(name)) for name in names}
     simulators = {name: simulator_of(plugin) for name, plugin in classes.items()}
-    manifests = {name: plugin.manifest for name, plugin in classes.items()}
+    manifests: dict[str, Manifest] = {
+        name: plugin.manifest  # type: ignore[attr-defined]  # checked when the class was loaded
+        for name, plugin in classes.items()
+    }
     with contextlib.ExitStack() as stack:
         simulation = stack.enter_context(serve(simulators))
         settings = {
