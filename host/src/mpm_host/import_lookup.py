@@ -122,7 +122,10 @@ def _devices(
     connection: Connection, company: CompanyRecord, serials: set[str]
 ) -> dict[str, KnownDevice]:
     d = t.devices.c
-    has_plan = sa.exists().where(t.plans.c.device_id == d.id)
+    # By the owner, because plans are indexed by customer.
+    has_plan = sa.exists().where(
+        t.plans.c.customer_id == d.customer_id, t.plans.c.device_id == d.id
+    )
     query = (
         sa.select(
             d.serial, d.kind, d.village_id, t.instances.c.name.label("manufacturer"),

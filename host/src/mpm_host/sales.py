@@ -18,6 +18,9 @@ from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["SaleRequest", "Sold", "insert_plans", "sell"]
 
+# Written out, because SQLite uses the index of live plans only for its very condition.
+_LIVE = sa.text("mpm_plan.live")
+
 
 @attrs.frozen(kw_only=True)
 class SaleRequest:
@@ -129,7 +132,7 @@ def _hand_over(connection: Connection, device: SaleDevice, request: SaleRequest)
             p.id, p.price_per_day, sa.func.coalesce(sa.func.sum(r.remaining), 0).label("remaining")
         )
         .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
-        .where(p.device_id == device.id, p.live)
+        .where(p.device_id == device.id, _LIVE)
         .group_by(p.id, p.price_per_day)
     ).first()
     if live is not None:
