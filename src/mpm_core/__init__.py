@@ -29,6 +29,7 @@ from mpm_core.errors import (
     Unauthenticated,
     UserError,
 )
+from mpm_core.exact_json import read_json, write_json
 from mpm_core.health import Health
 from mpm_core.hookspecs import hookimpl
 from mpm_core.manifest import (
@@ -167,8 +168,10 @@ __all__ = [
     "is_currency",
     "parse_kwh",
     "read_flat_xml",
+    "read_json",
     "read_settings",
     "setting",
     "spoil_answer",
     "write_flat_xml",
+    "write_json",
 ]
