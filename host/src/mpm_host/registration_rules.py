@@ -61,6 +61,9 @@ def prepare_registration(
         "state": {},
         "state_version": 0,
         "mapping": DeviceMapping.UNKNOWN.value,
+        "next_at": context.now,  # ask the manufacturer as soon as possible
+        "failures": 0,
+        "handed": 0,
         "access_due_on": _first_boundary(tariff, day),
         "created_at": context.now,
     }
@@ -237,8 +240,9 @@ def _check_details(
             allow_references=False,  # a stranger writes them
         )
     except SettingsError as error:
+        problems = "; ".join(str(error).splitlines())
         raise ServiceRefused(
-            RefusalCode.DETAILS_INVALID, f"The device's details are wrong: {error}"
+            RefusalCode.DETAILS_INVALID, f"The device's details are wrong: {problems}"
         ) from None
 
 

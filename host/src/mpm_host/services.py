@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import structlog
 from litestar import Litestar
 
+from mpm_host.device_lookup import DeviceLookup
 from mpm_host.host import Host
 from mpm_host.message_sender import MessageSender
 from mpm_host.order_worker import OrderWorker
@@ -57,11 +58,22 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
         )
+        self.devices = DeviceLookup(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
         self._work = (
             Work(
                 engines=host.engines,
                 clock=host.clock,
-                handlers={"orders": self.orders.work_on, "messages": self.messages.work_on},
+                handlers={
+                    "orders": self.orders.work_on,
+                    "messages": self.messages.work_on,
+                    "devices": self.devices.work_on,
+                },
                 limits=limits,
             )
             if workers

@@ -212,11 +212,20 @@ devices = sa.Table(
     sa.Column("state", sa.JSON, nullable=False),
     sa.Column("state_version", sa.Integer, nullable=False, default=0),
     sa.Column("mapping", sa.String(16), nullable=False),
+    sa.Column("next_at", Instant),  # when to ask the manufacturer whether it knows the device
+    sa.Column("failures", sa.Integer, nullable=False, default=0),  # of asking, in a row
+    sa.Column("handed", sa.Integer, nullable=False, default=0),  # hand-overs to the engine so far
     sa.Column("access_due_on", sa.Date),  # the next access-rate boundary; none without access rate
     _created(),
     sa.UniqueConstraint("company_id", "serial"),
     sa.Index(None, "customer_id"),
     sa.Index(None, "access_due_on"),
+    sa.Index(
+        "ix_mpm_device_due",
+        "next_at",
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    ),
 )
 
 # --- debts ----------------------------------------------------------------------------------------
@@ -240,6 +249,7 @@ plans = sa.Table(
     sa.Column("price_per_day", sa.BigInteger),  # energy as a service
     sa.Column("minimum_payment", sa.BigInteger, nullable=False, default=0),
     _created(),
+    sa.Column("deleted_at", Instant),  # the sale was taken back; what was paid stays in the ledger
     sa.Index(None, "customer_id"),
     sa.Index(
         "uq_mpm_plan_one_live_per_device",

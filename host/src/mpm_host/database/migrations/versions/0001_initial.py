@@ -290,6 +290,9 @@ def _make_device() -> None:
         sa.Column("state", sa.JSON(), nullable=False),
         sa.Column("state_version", sa.Integer(), nullable=False),
         sa.Column("mapping", sa.String(length=16), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("handed", sa.Integer(), nullable=False),
         sa.Column("access_due_on", sa.Date(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -317,6 +320,14 @@ def _make_device() -> None:
         op.f("ix_mpm_device_access_due_on"), "mpm_device", ["access_due_on"], unique=False
     )
     op.create_index(op.f("ix_mpm_device_customer_id"), "mpm_device", ["customer_id"], unique=False)
+    op.create_index(
+        "ix_mpm_device_due",
+        "mpm_device",
+        ["next_at"],
+        unique=False,
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
 
 
 def _make_access_debt() -> None:
