@@ -15,6 +15,7 @@ from litestar import Request, Response, route
 from litestar.datastructures import State
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from mpm_core import InboundCall, Reply
 from mpm_host.directory import Directory, InstanceRecord, InstanceState
@@ -102,7 +103,7 @@ def callback_route(door: CallbackDoor) -> HTTPRouteHandler:
         status_code=200,
     )
     async def callbacks(
-        request: Request[object, object, State], key: str, path: str
+        request: Request[object, object, State], key: FromPath[str], path: FromPath[str]
     ) -> Response[bytes]:
         reply = await door.answer(request, key, path)
         return Response(content=reply.body, status_code=reply.status, media_type=reply.content_type)
