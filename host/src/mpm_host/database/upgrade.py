@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +86,8 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     before = current(engine)
     if before is not None and before > head():
         require_current(engine)
+    if _is_missing_file(engine):
+        _create_private(engine)
     with _opened(engine) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
@@ -112,6 +114,12 @@ def alembic_config(connection: sa.Connection) -> Config:
 def _is_missing_file(engine: sa.Engine) -> bool:
     path = engine.url.database
     return engine.dialect.name == "sqlite" and bool(path) and not Path(str(path)).exists()
+
+
+def _create_private(engine: sa.Engine) -> None:
+    """Create the file of an SQLite database for its owner alone: it holds people's numbers."""
+    with suppress(OSError):  # opening it says what is wrong
+        Path(str(engine.url.database)).touch(mode=0o600)
 
 
 @contextmanager

@@ -1,0 +1,232 @@
+"""`mpm company`: companies and the plugins they use."""
+
+from __future__ import annotations
+
+import click
+
+from mpm_core import UserError
+from mpm_core.discovery import canonical_name
+from mpm_core.settings import SettingsPlace
+from mpm_host.commands.company_settings import (
+    GivenSetting,
+    ask_for_settings,
+    split_given,
+    with_given,
+)
+from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
+from mpm_host.commands.surroundings import is_terminal, opened_host, person
+from mpm_host.company_views import callback_url, callback_urls, company_view, instance_view
+from mpm_host.directory import CompanyRecord
+from mpm_host.host import Host
+from mpm_host.instance_settings import InstanceTable
+
+__all__ = ["command"]
+
+
+@click.group("company")
+def command() -> None:
+    """Create companies and choose their plugins.
+
+    Companies that mpm.toml declares are changed there.
+    """
+
+
+@command.command("create")
+@click.argument("slug")
+@click.option("--name", required=True, help="Name as customers know it.")
+@click.option("--country", required=True, help="ISO 3166 code, such as TZ.")
+@click.option("--currency", required=True, help="ISO 4217 code, such as TZS.")
+@click.option("--timezone", help="IANA name; not needed where the country has one only.")
+@json_option
+def create(  # noqa: PLR0913 - one argument per option
+    *, slug: str, name: str, country: str, currency: str, timezone: str | None, as_json: bool
+) -> None:
+    """Create a company with the short name SLUG."""
+    given = {"name": name, "country": country, "currency": currency, "timezone": timezone}
+    details = {key: value for key, value in given.items() if value is not None}
+    with opened_host(reconcile=True) as host:
+        record = host.companies.create(slug, details, person(host))
+        if as_json:
+            print_json(company_view(record))
+            return
+    click.echo(f"Company {slug!r} created. Next: mpm company enable {slug} PLUGIN")
+
+
+@command.command("list")
+@json_option
+def list_command(*, as_json: bool) -> None:
+    """List the companies."""
+    with opened_host() as host:
+        records = _in_order(host)
+        if as_json:
+            print_json([company_view(record) for record in records])
+            return
+        print_table(
+            ("slug", "name", "country", "currency", "timezone", "owner", "enabled"),
+            [_row(record) for record in records],
+            empty="There are no companies; create one with `mpm company create`.",
+        )
+
+
+@command.command("show")
+@click.argument("slug")
+@json_option
+def show(*, slug: str, as_json: bool) -> None:
+    """Show a company, its instances of plugins and their settings, secrets masked."""
+    with opened_host() as host:
+        record = host.companies.find(slug)
+        views = [
+            instance_view(host, instance)
+            for instance in host.house.directory.instances_of(record.id)
+        ]
+        if as_json:
+            print_json(company_view(record) | {"plugins": views})
+            return
+    print_pairs((name, _text(value)) for name, value in company_view(record).items())
+    for view in views:
+        click.echo()
+        options, settings = view.pop("options"), view.pop("settings")
+        print_pairs((name, _text(value)) for name, value in view.items())
+        for part in (options, settings):
+            if isinstance(part, dict) and part:
+                print_pairs((f"  {name}", _text(value)) for name, value in part.items())
+
+
+@command.command("enable")
+@click.argument("slug")
+@click.argument("instance")
+@click.option("--use", "plugin", help="Plugin to run; by default the instance's own name.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A setting.")
+@click.option(
+    "--set-env", "variables", multiple=True, metavar="KEY=VARIABLE", help="One from a variable."
+)
+@click.option("--set-file", "files", multiple=True, metavar="KEY=PATH", help="One from a file.")
+@json_option
+def enable(  # noqa: PLR0913 - one argument per option
+    *,
+    slug: str,
+    instance: str,
+    plugin: str | None,
+    values: tuple[str, ...],
+    variables: tuple[str, ...],
+    files: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Let company SLUG use a plugin, under the name INSTANCE.
+
+    Settings it has already stay. On a terminal, what is missing is asked for. Secrets are given by
+    --set-env, --set-file or at the prompt, never by --set.
+    """
+    given = (
+        *split_given("--set", values),
+        *split_given("--set-env", variables),
+        *split_given("--set-file", files),
+    )
+    with opened_host(reconcile=True) as host:
+        host.companies.check_changeable(slug)
+        plugin = plugin or _plugin_of(host, slug, instance)
+        table = _collect(host, slug, instance, plugin, given)
+        record = host.companies.enable(slug, instance, plugin, table, person(host))
+        if as_json:
+            print_json(instance_view(host, record))
+            return
+        click.echo(f"Instance {instance!r} of company {slug!r} is enabled.")
+        if callback_urls(host, record):
+            click.echo(f"Its callback URL is {callback_url(host, record)}")
+
+
+@command.command("disable")
+@click.argument("slug")
+@click.argument("instance")
+@json_option
+def disable(*, slug: str, instance: str, as_json: bool) -> None:
+    """Let an instance take nothing new; what was promised is still finished."""
+    with opened_host(reconcile=True) as host:
+        record = host.companies.disable(slug, instance, person(host))
+        if as_json:
+            print_json(instance_view(host, record))
+            return
+    click.echo(f"Instance {instance!r} of company {slug!r} is disabled; it finishes its work.")
+
+
+@command.command("callback-url")
+@click.argument("slug")
+@click.argument("instance")
+@json_option
+def callback_url_command(*, slug: str, instance: str, as_json: bool) -> None:
+    """Print the URL below which a telecom calls an instance; keep it to yourselves."""
+    with opened_host(reconcile=True) as host:
+        record = host.companies.find_instance(slug, instance)
+        if as_json:
+            print_json({"url": callback_url(host, record), "paths": callback_urls(host, record)})
+        else:
+            click.echo(callback_url(host, record))
+
+
+@command.command("reconcile")
+@json_option
+def reconcile(*, as_json: bool) -> None:
+    """Do now what every start does: bring the database in line with mpm.toml."""
+    with opened_host() as host:
+        lines = host.reconcile()
+    if as_json:
+        print_json(list(lines))
+    else:
+        click.echo("\n".join(lines) or "Nothing has changed.")
+
+
+def _collect(
+    host: Host, slug: str, instance: str, plugin: str, given: tuple[GivenSetting, ...]
+) -> InstanceTable:
+    loaded = host.house.catalog.load(plugin)
+    settings_class = loaded.manifest.settings_class
+    stored = host.companies.stored_table(slug, instance)
+    known = host.house.directory.instance_named(host.companies.find(slug).id, instance)
+    if known is not None and known.plugin != loaded.installed.name:
+        stored = InstanceTable()  # they were another plugin's
+    place = SettingsPlace(company=slug, instance=instance, plugin=loaded.installed.name)
+    table = with_given(stored, given, settings_class, place)
+    if is_terminal():
+        is_new = not given and not stored.settings
+        table = ask_for_settings(table, settings_class, everything=is_new)
+    return table
+
+
+def _plugin_of(host: Host, slug: str, instance: str) -> str:
+    """Return the plugin an instance runs already, else the one of its own name."""
+    known = host.house.directory.instance_named(host.companies.find(slug).id, instance)
+    if known:
+        return known.plugin
+    if canonical_name(instance) not in {each.name for each in host.house.catalog.installed()}:
+        raise UserError(
+            f"No plugin {instance!r} is installed; if that is a name of your own, say which plugin "
+            "it runs: --use PLUGIN."
+        )
+    return instance
+
+
+def _in_order(host: Host) -> list[CompanyRecord]:
+    records = host.house.directory.companies.values()
+    return sorted(records, key=lambda record: record.company.slug)
+
+
+def _row(record: CompanyRecord) -> tuple[str, ...]:
+    company = record.company
+    owner = "configuration" if record.managed else "database"
+    return (
+        company.slug,
+        company.name,
+        company.country,
+        company.currency,
+        company.timezone,
+        owner,
+        _text(record.enabled),
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return "" if value is None else str(value)

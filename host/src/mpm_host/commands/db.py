@@ -1,0 +1,59 @@
+"""`mpm db`: migrations. They need the database's URL alone, no key and no plugin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from mpm_host.commands.output import json_option, print_json
+from mpm_host.commands.surroundings import config_path
+from mpm_host.config import read_database_url
+from mpm_host.database.engines import Engines, open_engines
+from mpm_host.database.upgrade import current, head, upgrade
+
+__all__ = ["command"]
+
+
+@click.group("db")
+def command() -> None:
+    """Bring the database's tables up to date."""
+
+
+@command.command("upgrade")
+@json_option
+def upgrade_command(*, as_json: bool) -> None:
+    """Create or update the tables, in one transaction; repeating it changes nothing."""
+    with _opened() as engines:
+        before, after = upgrade(engines.write)
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
+        click.echo(f"The database is at revision {after} already.")
+    else:
+        click.echo(f"The database is at revision {after} now.")
+
+
+@command.command("current")
+@json_option
+def current_command(*, as_json: bool) -> None:
+    """Show the revision the database is at, and the one this version needs."""
+    with _opened() as engines:
+        found, needed = current(engines.write), head()
+    if as_json:
+        print_json({"current": found, "head": needed, "up_to_date": found == needed})
+    elif found == needed:
+        click.echo(f"{found} (up to date)")
+    else:
+        click.echo(f"{found or 'no tables'} (this version needs {needed}; run `mpm db upgrade`)")
+
+
+@contextmanager
+def _opened() -> Iterator[Engines]:
+    engines = open_engines(read_database_url(config_path(), os.environ))
+    try:
+        yield engines
+    finally:
+        engines.dispose()

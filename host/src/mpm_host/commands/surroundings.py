@@ -1,0 +1,75 @@
+"""What every command needs: the configuration, the opened host, and who is at the keyboard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from mpm_core import UserError
+from mpm_host.audit_trail import Actor
+from mpm_host.config import find_config, load_config
+from mpm_host.config_values import Config
+from mpm_host.host import Host
+
+__all__ = ["config_path", "configuration", "is_terminal", "opened_host", "person"]
+
+
+def config_path() -> Path:
+    """Return where the configuration is."""
+    root = click.get_current_context().find_root()
+    return find_config(root.params.get("config"), os.environ)
+
+
+def configuration() -> Config:
+    """Read the configuration.
+
+    Raises:
+        UserError: one line per mistake.
+    """
+    return load_config(config_path(), os.environ)
+
+
+@contextlib.contextmanager
+def opened_host(*, reconcile: bool = False) -> Iterator[Host]:
+    """Open the installation for a command.
+
+    Args:
+        reconcile: bring the database in line with `mpm.toml` first, as commands that write do.
+
+    Raises:
+        UserError: the configuration or the database is wrong, or the database gives up.
+    """
+    with Host.open(configuration()) as host:
+        try:
+            if reconcile:
+                host.reconcile()
+            else:
+                host.load()
+            yield host
+        except sa.exc.OperationalError as error:
+            reason = str(error.orig).partition("\n")[0].rstrip(".")
+            raise UserError(
+                f"The database gave up ({reason}); nothing was changed. Try again."
+            ) from None
+
+
+def person(host: Host) -> Actor:
+    """Return who is at the keyboard, for the audit trail."""
+    user = os.getuid()
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:  # in a container users need no names
+        name = f"user {user}"
+    return Actor(name=f"command line ({name})", at=host.clock())
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
