@@ -1,0 +1,3 @@
+"""SMS through Africa's Talking for mpm."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Daly e-bikes for mpm: switched on while they are paid for."""
+
+from __future__ import annotations
