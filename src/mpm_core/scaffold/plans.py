@@ -15,7 +15,14 @@ from mpm_core.errors import UserError
 from mpm_core.manifest import PluginKind, Recovery
 from mpm_core.orders import ChargeKind
 
-__all__ = ["RECOVERIES", "SOLD_FOR", "PluginPlan", "check_new_name", "check_title", "compatible_range"]
+__all__ = [
+    "RECOVERIES",
+    "SOLD_FOR",
+    "PluginPlan",
+    "check_new_name",
+    "check_title",
+    "compatible_range",
+]
 
 SOLD_FOR: Mapping[DeviceKind, ChargeKind] = MappingProxyType(
     {

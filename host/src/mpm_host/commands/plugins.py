@@ -10,6 +10,7 @@ import click
 from mpm_core import MpmError
 from mpm_core.settings_forms import documentation_table
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
+from mpm_host.commands.plugin_scaffold import new_command, requirements_option
 from mpm_host.commands.surroundings import configuration, opened_host
 from mpm_host.identifiers import new_identifier
 from mpm_host.plugin_catalog import PluginCatalog
@@ -19,12 +20,17 @@ __all__ = ["command"]
 
 
 @click.group("plugins")
+@requirements_option
 def command() -> None:
-    """See and check the plugins that are installed."""
+    """See and check the plugins that are installed, and write a new one."""
+
+
+command.add_command(new_command)
 
 
 @command.command("list")
 @click.option("--company", "slug", metavar="SLUG", help="What this company uses.")
+@requirements_option
 @json_option
 def list_command(*, slug: str | None, as_json: bool) -> None:
     """List every plugin: installed, allowed, enabled, missing, incompatible or broken, and why.
