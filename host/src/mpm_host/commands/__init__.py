@@ -22,6 +22,10 @@ COMMANDS = {
     "pay": ("pay", "Let a simulated telecom make a payment against a running host."),
     "db": ("db", "Bring the database's tables up to date."),
     "company": ("company", "Create companies and choose their plugins."),
+    "import": ("import_", "Register customers and devices from a CSV file."),
+    "payments": ("payments", "See payments, and decide those that need a person."),
+    "messages": ("messages", "See the messages to customers."),
+    "verify": ("verify", "Check that the ledger adds up."),
     "plugins": ("plugins", "See and check the plugins that are installed."),
     "doctor": ("doctor", "Find what does not work, and what to type next."),
 }
