@@ -173,7 +173,7 @@ def _core_version() -> str:
 
 def _tell(folder: Path, plan: PluginPlan) -> None:
     yours = sum(
-        "VENDOR" in line
+        "# VENDOR" in line
         for path in (*folder.glob("src/*/*.py"), *folder.glob("tests/*.py"))
         for line in path.read_text(encoding="utf-8").splitlines()
     )
@@ -183,5 +183,5 @@ def _tell(folder: Path, plan: PluginPlan) -> None:
         f"  python -m pip install --editable . --group dev\n"
         f"  pytest\n"
         f"  mpm demo --plugin {plan.name}\n"
-        f"Then make it the real one's: {yours} lines say VENDOR, in src and tests."
+        f"Then make it the real one's: {yours} lines in src and tests say # VENDOR."
     )
