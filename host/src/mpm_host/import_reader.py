@@ -112,7 +112,7 @@ def _records(path: Path, delimiter: str) -> Iterator[Iterator[tuple[int, list[st
     records = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            records = csv.reader(_lines(stream), delimiter=delimiter, strict=True)
+            records = csv.reader(_lines(path, stream), delimiter=delimiter, strict=True)
             yield (
                 (number, cells)
                 for number, cells in enumerate(records, start=1)
@@ -129,8 +129,10 @@ def _records(path: Path, delimiter: str) -> Iterator[Iterator[tuple[int, list[st
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _lines(stream: TextIO) -> Iterator[str]:
+def _lines(path: Path, stream: TextIO) -> Iterator[str]:
+    number = 0
     while line := stream.readline(_LONGEST_LINE):
+        number += 1
         if len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r")):
-            raise csv.Error(f"it is longer than {_LONGEST_LINE} characters")
+            raise UserError(f"{path}: line {number} is longer than {_LONGEST_LINE} characters.")
         yield line

@@ -32,7 +32,6 @@ class RefusalCode(StrEnum):
     AMOUNT_INVALID = "amount_invalid"
     DATE_INVALID = "date_invalid"
     KIND_INVALID = "kind_invalid"
-    STATUS_INVALID = "status_invalid"
     DETAILS_INVALID = "details_invalid"
     TARIFF_INVALID = "tariff_invalid"
     # something is missing, or given where it has no place
@@ -60,7 +59,6 @@ class RefusalCode(StrEnum):
     DUPLICATE_ROW = "duplicate_row"
     CUSTOMER_DIFFERS = "customer_differs"
     TARIFF_DIFFERS = "tariff_differs"
-    APPLIANCE_DIFFERS = "appliance_differs"
 
 
 class ServiceRefused(UserError):  # noqa: N818 - says what happened, as all of mpm_core.errors

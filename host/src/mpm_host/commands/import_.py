@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913 - one argument per option
     if slug is None or file is None:
         raise UserError("Name the company and the file: mpm import SLUG FILE.csv")
     options = ImportOptions(dry_run=dry_run, all_or_nothing=all_or_nothing)
-    with opened_host(reconcile=True) as host:
+    with opened_host(reconcile=not dry_run) as host:
         summary = _import(host, _context(host, slug), file, options, as_json=as_json)
     sys.exit(1 if summary.errors else 0)
 

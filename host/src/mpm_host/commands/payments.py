@@ -35,7 +35,9 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("slug")
-@click.option("--status", type=click.Choice(list(PaymentStatus)), help="Only these.")
+@click.option(
+    "--status", type=click.Choice([status.value for status in PaymentStatus]), help="Only these."
+)
 @click.option("--serial", help="Only of this device.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, help="How many; 50 if not given.")
 @click.option("--after", metavar="ID", help="Only payments before this one.")
