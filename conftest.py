@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.support.databases",)
+from hypothesis import settings
+
+settings.register_profile("project", deadline=None)  # no test fails for a slow machine
+settings.load_profile("project")
+
+pytest_plugins = (
+    "tests.support.databases",
+    "tests.support.installed_plugins",
+    "tests.support.hosts",
+)
