@@ -152,6 +152,11 @@ class CalinSimulator:
         """Return the watt-hours a meter has accepted."""
         return self._meters[serial].credit
 
+    def grants(self, serial: str) -> int:
+        """Return how many tokens were sold for a meter."""
+        with self._lock:
+            return sum(sale.serial == serial for sale in self.sales)
+
     def validate_call(
         self, payment: SimulatedPayment, settings: Mapping[str, object]
     ) -> SimulatedCall | None:

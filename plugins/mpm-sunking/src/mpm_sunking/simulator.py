@@ -115,6 +115,12 @@ class SunKingSimulator:
         """Return a device that was delivered, to look at its days."""
         return self._keypads[serial]
 
+    def grants(self, serial: str) -> int:
+        """Return how often a device was given days, and one more if it was unlocked at all."""
+        with self._lock:
+            days = [token.days for token in self.tokens if token.serial == serial]
+        return len([some for some in days if some is not None]) + (None in days)
+
     def validate_call(
         self, payment: SimulatedPayment, settings: Mapping[str, object]
     ) -> SimulatedCall | None:

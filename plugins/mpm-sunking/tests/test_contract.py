@@ -1,0 +1,10 @@
+"""The whole contract of the plugin, tested against its own simulator."""
+
+from __future__ import annotations
+
+from mpm_core.testing import ManufacturerContract
+
+
+class TestSunKingContract(ManufacturerContract):
+    plugin = "sunking"
+    serial = "100012345"

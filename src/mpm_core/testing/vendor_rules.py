@@ -1,0 +1,314 @@
+"""Faults only a manufacturer meets: tokens that are none, other devices, refusals, M-09 and M-14 to M-23."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mpm_core.calls import InboundCall
+from mpm_core.devices import DeviceMapping
+from mpm_core.errors import NothingHappened, OutcomeUnknown, Refused
+from mpm_core.manifest import PluginKind
+from mpm_core.money import Money
+from mpm_core.secrets import Secret
+from mpm_core.settings import describe
+from mpm_core.simulation import SimulatedPayment, SimulatedReply
+from mpm_core.testing.answer_spoiling import MISSING, bare, json_of, places_of, with_change
+from mpm_core.testing.cases import Case
+from mpm_core.testing.deeds import Sale, device_of, example_phone, good_outcome, open_deed
+from mpm_core.testing.front import WireFault
+from mpm_core.testing.rules import RuleBook, RuleBroken
+from mpm_core.testing.stages import SHORT, Outcome, Stage, open_stage
+from mpm_core.testing.subjects import Subject
+from mpm_core.testing.truth import expect_error, expect_truth
+from mpm_core.testing.wire_rules import FAMILIES, sells_over_the_wire
+
+__all__ = ["BOOK", "NO_ANSWERS", "has_secrets", "wrong_secrets"]
+
+BOOK = RuleBook()
+_WHEN = FAMILIES["M"][1]
+_BAD_CODES = (
+    ("empty", lambda _code: ""),
+    ("blank", lambda _code: "   "),
+    ("null", lambda _code: None),
+    ("missing", lambda _code: MISSING),
+    ("a list", lambda code: [code]),
+    ("a number", lambda _code: 12345),
+    ("300 characters long", lambda code: (str(code) * 300)[:300]),
+)
+
+
+@BOOK.rule(
+    "M-09",
+    "a success without a usable code is unknown",
+    promise="The vendor sold, but its JSON has the code empty, blank, null, missing, as a list, as a "
+    "number (which loses leading zeros) or far too long: `OutcomeUnknown`, never a grant.",
+    remedy="check that the code is a text of the vendor's form, else raise OutcomeUnknown.",
+    applies=sells_over_the_wire,
+    when=_WHEN,
+)
+def _unusable_codes(case: Case) -> None:
+    for kind in case.subject.sellable:
+        for name, change in _BAD_CODES:
+            _check_leaf(case, Sale(case.subject, kind), f"had the code {name}", _code_of, change)
+
+
+@BOOK.rule(
+    "M-14",
+    "an answer about another device is unknown",
+    promise="Where the vendor's JSON names the device and names another one: `OutcomeUnknown`; the "
+    "code is quarantined, for it may belong to somebody else.",
+    remedy="compare the serial, or hand it on as Grant(device_serial=…) and let the host compare.",
+    applies=sells_over_the_wire,
+    when=_WHEN,
+)
+def _other_device(case: Case) -> None:
+    sale = Sale(case.subject, case.subject.sellable[0])
+
+    def find(stage: Stage, _outcome: Outcome) -> Callable[[object], bool]:
+        return lambda leaf: str(leaf) == stage.subject.serial
+
+    _check_leaf(case, sale, "named another device", find, lambda serial: f"{serial}"[::-1] + "7")
+
+
+def _code_of(_stage: Stage, outcome: Outcome) -> Callable[[object], bool]:
+    codes = {bare(code.reveal()) for code in outcome.answer.codes}
+    return lambda leaf: bare(leaf) in codes
+
+
+def _check_leaf(
+    case: Case,
+    sale: Sale,
+    name: str,
+    find: Callable[[Stage, Outcome], Callable[[object], bool]],
+    change: Callable[[object], object],
+) -> None:
+    """Sell once to see where a value stands in the answer, then again with that value changed."""
+    when = f"When the vendor's answer to {sale.name} {name}"
+    with open_deed(case, sale) as stage:
+        first = good_outcome(sale.do(stage), sale)
+        honest = json_of(_effect_reply(first))
+        places = list(places_of(honest, find(stage, first)))
+        if not places:
+            return
+        stage.front.play(WireFault(spoil=lambda reply, _: with_change(reply, places[0], change)))
+        outcome = sale.do(stage)
+    expect_error(outcome, OutcomeUnknown, when)
+
+
+def _effect_reply(outcome: Outcome) -> SimulatedReply | None:
+    replies = [exchange.honest for exchange in outcome.exchanges if exchange.effect]
+    return replies[-1] if replies else None
+
+
+# --- callbacks ------------------------------------------------------------------------------------
+
+
+def _is_called_back(subject: Subject) -> bool:
+    is_manufacturer = subject.manifest.kind is PluginKind.MANUFACTURER
+    return is_manufacturer and bool(subject.manifest.callback_paths)
+
+
+@BOOK.rule(
+    "M-16",
+    "a callback that comes twice says the same twice",
+    promise="A vendor's callback read twice gives two equal requests, so that the host sees that it "
+    "is one.",
+    remedy="decode from the call alone; keep nothing of earlier calls.",
+    applies=_is_called_back,
+    when="manufacturers with `callback_paths`",
+)
+def _repeated_callback(case: Case) -> None:
+    subject = case.subject
+    payment = SimulatedPayment(
+        reference="KIT0000000001",
+        serial=subject.serial,
+        amount=Money.parse("1000", subject.currency),
+        msisdn=example_phone(subject),
+    )
+    with open_stage(case) as stage:
+        stage.deliver(subject.serial)
+        made = stage.simulator.process_call(payment, stage.raw, SimulatedReply())
+        if made is None:
+            raise RuleBroken(
+                "the manifest has callback_paths, but the simulator makes no callback.",
+                write="return the vendor's callback from `process_call` of the simulator.",
+            )
+        headers = {name.lower(): value for name, value in made.headers.items()}
+        call = InboundCall(
+            method=made.method, path=made.path, headers=headers, body=made.body, source="192.0.2.7"
+        )
+        first, second = (stage.call("mpm_read_call", call=call) for _ in range(2))
+    if first.error or first.answer != second.answer:
+        raise RuleBroken(f"a callback was read as {first}, and again as {second}.")
+
+
+# --- what the simulator itself can do -------------------------------------------------------------
+
+
+@BOOK.rule(
+    "M-18",
+    "every fault of the simulator ends truthfully",
+    promise="Each fault the simulator declares is turned on for a sale. Whatever the plugin then "
+    "says must agree with how often the simulated vendor gave something: nothing after `Refused`, "
+    "`NotSent`, `Throttled` and `Misconfigured`, once after a grant, at most once after "
+    "`OutcomeUnknown`.",
+    remedy="read the vendor's answer strictly, and raise OutcomeUnknown for what is unclear.",
+    applies=sells_over_the_wire,
+    when=_WHEN,
+)
+def _declared_faults(case: Case) -> None:
+    for fault in case.subject.simulator().faults():
+        sale = Sale(case.subject, case.subject.sellable[0])
+        with open_deed(case, sale, deadline=SHORT) as stage:
+            known = good_outcome(sale.do(stage), sale).answer
+            stage.simulator.set_fault(fault)
+            outcome = sale.do(stage)
+        codes = frozenset(code.reveal() for code in known.codes)
+        when = f"Under the simulator's fault {fault!r}"
+        expect_truth(outcome, when, known_codes=codes, least=sale.least_gain)
+
+
+@BOOK.rule(
+    "M-19",
+    "the simulated vendor counts what it gives",
+    promise="The simulator has `grants(serial)`: how often the vendor gave a device something new. "
+    "It rises by one with every sale, and is what all rules about repeats rest on.",
+    remedy="def grants(self, serial: str) -> int: in the simulator, counting what it sold.",
+    applies=sells_over_the_wire,
+    when=_WHEN,
+)
+def _counts_grants(case: Case) -> None:
+    for kind in case.subject.sellable:
+        sale = Sale(case.subject, kind)
+        with open_stage(case) as stage:
+            sale.prepare(stage)
+            outcome = good_outcome(sale.do(stage), sale)
+        expect_truth(outcome, f"After {sale.name} that succeeded")
+
+
+# --- documented refusals --------------------------------------------------------------------------
+
+
+@BOOK.rule(
+    "M-20",
+    "a device the vendor does not know is refused in the vendor's words",
+    promise="A sale for a serial that was never delivered ends with `Refused` and the vendor's "
+    "reason, and nothing is given: a person must look, and repeating would not help.",
+    remedy='raise Refused(reason, code) for the vendor\'s documented "no such device".',
+    applies=sells_over_the_wire,
+    when=_WHEN,
+)
+def _unknown_device(case: Case) -> None:
+    for kind in case.subject.sellable:
+        sale = Sale(case.subject, kind)
+        with open_stage(case) as stage:
+            stage.serials.add(case.subject.serial)
+            outcome = sale.do(stage)
+        expect_error(outcome, Refused, "When the vendor did not know the device")
+        expect_truth(outcome, "When the vendor did not know the device")
+
+
+@BOOK.rule(
+    "M-21",
+    "wrong credentials sell nothing",
+    promise="With every secret setting wrong, a sale is `Misconfigured` or `Refused`, and nothing is "
+    "given; never a grant, and never left in doubt.",
+    remedy="raise Misconfigured for the vendor's refusal of the login.",
+    applies=lambda subject: sells_over_the_wire(subject) and has_secrets(subject),
+    when=f"{_WHEN}, with a secret setting",
+)
+def _wrong_credentials(case: Case) -> None:
+    sale = Sale(case.subject, case.subject.sellable[0])
+    with open_stage(case, changes=wrong_secrets(case.subject)) as stage:
+        sale.prepare(stage)
+        outcome = sale.do(stage)
+    expect_truth(outcome, "With wrong credentials")
+    if not isinstance(outcome.error, NothingHappened | Refused):
+        raise RuleBroken(f"With wrong credentials, a sale ended with {outcome}.")
+
+
+def has_secrets(subject: Subject) -> bool:
+    """Tell whether a plugin has a secret setting that its simulator fills in."""
+    return bool(wrong_secrets(subject))
+
+
+def wrong_secrets(subject: Subject) -> dict[str, object]:
+    """Return wrong values for every secret its simulator's settings have."""
+    given = subject.simulator().settings("http://127.0.0.1:9")
+    return {
+        description.name: f"wrong-{given[description.name]}"
+        for description in describe(subject.manifest.settings_class)
+        if description.secret and isinstance(given.get(description.name), str | Secret)
+    }
+
+
+# --- look-up --------------------------------------------------------------------------------------
+
+
+@BOOK.rule(
+    "M-22",
+    "the look-up tells known devices from unknown ones",
+    promise="`mpm_register_device` answers *mapped* for a delivered serial, *not_mapped* for another "
+    "one, the same every time, and gives nothing.",
+    remedy="return DeviceMapping.MAPPED or DeviceMapping.NOT_MAPPED by the vendor's documented words.",
+    applies=lambda subject: subject.manifest.supports_lookup,
+    when="`supports_lookup`",
+)
+def _lookup(case: Case) -> None:
+    with open_stage(case) as stage:
+        unknown = _register(stage)
+        stage.deliver(case.subject.serial)
+        known = [_register(stage), _register(stage)]
+    for outcome, expected in (
+        (unknown, DeviceMapping.NOT_MAPPED),
+        (known[0], DeviceMapping.MAPPED),
+        (known[1], DeviceMapping.MAPPED),
+    ):
+        if outcome.answer is not expected or outcome.gained:
+            raise RuleBroken(f"the look-up of a device that is {expected} ended with {outcome}.")
+
+
+@BOOK.rule(
+    "M-23",
+    "a look-up that fails says nothing of the device",
+    promise="With the vendor unreachable, or answering every request with a page, garbage or a server "
+    "error, the look-up raises; it never says *not_mapped*, which would refuse the device.",
+    remedy="raise answer.unusable(…) for every answer that is not about the device.",
+    applies=lambda subject: subject.manifest.supports_lookup and subject.calls_out,
+    when="`supports_lookup` and `url_settings`",
+)
+def _failed_lookup(case: Case) -> None:
+    with open_stage(case, reachable=False) as stage:
+        outcomes = {"When nobody could be reached": _register(stage)}
+    for name, reply in NO_ANSWERS.items():
+        with open_stage(case) as stage:
+            stage.deliver(case.subject.serial)
+            path = _learn_lookup(stage)
+            stage.front.effects.add(path)
+            stage.front.play(WireFault(instead=reply))
+            outcomes[f"When the look-up was answered with {name}"] = _register(stage)
+    for when, outcome in outcomes.items():
+        expect_error(outcome, NothingHappened, when)
+
+
+NO_ANSWERS = {
+    "a page": SimulatedReply(content_type="text/html", body=b"<html>Please log in</html>"),
+    "status 500": SimulatedReply(status=500, body=b"{}"),
+    "a page of status 404": SimulatedReply(
+        status=404, content_type="text/html", body=b"<html>Not Found</html>"
+    ),
+    "no JSON": SimulatedReply(body=b"<!-- debug -->{"),
+    "an empty body": SimulatedReply(),
+}
+
+
+def _learn_lookup(stage: Stage) -> tuple[str, str]:
+    outcome = _register(stage)
+    if not outcome.exchanges:
+        raise RuleBroken("the look-up made no request.")
+    return stage.front.effect_of(outcome.exchanges[-1].request)
+
+
+def _register(stage: Stage) -> Outcome:
+    device = device_of(stage.subject, stage.subject.serial)
+    return stage.call("mpm_register_device", device=device)
