@@ -16,6 +16,7 @@ import attrs
 from mpm_core import hookspecs
 from mpm_core.errors import PluginLoadError
 from mpm_core.manifest import Manifest, PluginKind
+from mpm_core.manifest_checks import manifest_problems
 from mpm_core.orders import ChargeKind
 from mpm_core.settings_declaration import HOST_KEYS, describe
 from mpm_core.settings_values import (
@@ -49,11 +50,15 @@ def class_problems(cls: type) -> tuple[str, ...]:
     if not isinstance(manifest, Manifest):
         line = "manifest: ClassVar[Manifest] = Manifest(…)"
         return (f"{cls.__name__} has no manifest; write: {line}",)
+    problems = tuple(manifest_problems(manifest))
+    if problems:  # the other checks read the manifest
+        return (*problems, *_hook_problems(cls))
     return (
         *_construction_problems(cls, manifest),
         *_settings_problems(manifest),
         *_hook_problems(cls),
         *_missing_hooks(cls, manifest),
+        *_uncalled_hooks(cls, manifest),
     )
 
 
@@ -241,3 +246,39 @@ def _needed_hooks(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "mpm_register_device", "its manifest says supports_lookup"
     if manifest.supports_find:
         yield "mpm_find_token", "its manifest says supports_find"
+
+
+def _uncalled_hooks(cls: type, manifest: Manifest) -> Iterator[str]:
+    """Tell what would never be called: silence would look like success."""
+    for implementation in _implementations(cls):
+        write = _what_would_call(implementation.name, manifest)
+        if write and not _hook_problem(implementation):
+            yield implementation.problem("is never called", f"write in the manifest: {write}")
+
+
+def _what_would_call(hook: str, manifest: Manifest) -> str:
+    """Return what the manifest lacks for a hook to be called, or nothing."""
+    is_telecom = manifest.kind is PluginKind.TELECOM
+    minted = set(manifest.operations) - {ChargeKind.CLEAR}
+    called = {
+        "mpm_read_call": (is_telecom or manifest.callback_paths, 'callback_paths=("…",)'),
+        "mpm_write_reply": (is_telecom or manifest.callback_paths, 'callback_paths=("…",)'),
+        "mpm_report_payment": (is_telecom, "kind=PluginKind.TELECOM"),
+        "mpm_push_payment": (is_telecom, "kind=PluginKind.TELECOM"),
+        "mpm_query_payment": (is_telecom, "kind=PluginKind.TELECOM"),
+        "mpm_register_device": (manifest.supports_lookup, "supports_lookup=True"),
+        "mpm_prepare_order": (manifest.operations, "operations={…}"),
+        "mpm_generate_token": (minted, "operations={ChargeKind.ENERGY: Operation(…)}"),
+        "mpm_find_token": (manifest.supports_find, "supports_find=True"),
+        "mpm_clear_device": (
+            ChargeKind.CLEAR in manifest.operations,
+            "operations={ChargeKind.CLEAR: Operation(…)}",
+        ),
+        "mpm_switch_device": (manifest.switches, "switches=True"),
+        "mpm_send_message": (
+            manifest.kind is PluginKind.MESSENGER,
+            "kind=PluginKind.MESSENGER",
+        ),
+    }
+    is_called, write = called.get(hook, (True, ""))
+    return "" if is_called else write
