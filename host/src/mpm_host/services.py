@@ -13,6 +13,8 @@ from mpm_host.host import Host
 from mpm_host.message_sender import MessageSender
 from mpm_host.order_worker import OrderWorker
 from mpm_host.payment_desk import PaymentDesk
+from mpm_host.web.api.door import ApiDoor
+from mpm_host.web.api.operation import ApiContext
 from mpm_host.web.application import make_application
 from mpm_host.web.callbacks import CallbackDoor
 from mpm_host.work import Work, WorkLimits
@@ -110,7 +112,12 @@ class Services:
             directory=lambda: self._host.house.directory,
             trusted_proxies=self._host.config.host.trusted_proxies,
         )
-        return make_application(door=door, engine=self._host.engines.read)
+        return make_application(
+            door=door,
+            api=ApiDoor(ApiContext(host=self._host, services=self)),
+            engine=self._host.engines.read,
+            public_url=self._host.config.host.public_url,
+        )
 
     def close(self) -> None:
         """Finish what is in hand: first the workers, then the desk."""

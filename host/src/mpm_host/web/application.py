@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
 from sqlalchemy.engine import Engine
 
+from mpm_host.web.api.all_operations import OPERATIONS
+from mpm_host.web.api.door import ApiDoor
+from mpm_host.web.api.pages import description_routes
+from mpm_host.web.api.routes import PREFIX, api_routes, http_problem
 from mpm_host.web.callbacks import CallbackDoor, callback_route
 from mpm_host.web.operations import healthz, readyz_route
 
 __all__ = ["make_application"]
 
 
-def make_application(*, door: CallbackDoor, engine: Engine) -> Litestar:
+def make_application(
+    *, door: CallbackDoor, api: ApiDoor, engine: Engine, public_url: str
+) -> Litestar:
     """Wire the routes.
 
     Args:
         door: answers telecoms.
+        api: answers integrators.
         engine: tells whether the database is there.
+        public_url: where callers reach this host.
     """
     return Litestar(
-        route_handlers=[callback_route(door), healthz, readyz_route(engine)],
+        route_handlers=[
+            callback_route(door),
+            healthz,
+            readyz_route(engine),
+            *api_routes(api, OPERATIONS),
+            *description_routes(OPERATIONS, public_url),
+        ],
+        exception_handlers={HTTPException: _refuse},
         openapi_config=None,
         logging_config=None,
+    )
+
+
+def _refuse(request: Request[object, object, State], error: HTTPException) -> Response[bytes]:
+    """Answer what the framework itself refuses: the API as a problem, anything else in a line."""
+    if request.url.path.startswith(PREFIX):
+        return http_problem(error)
+    return Response(
+        content=f"{error.detail}\n".encode(),
+        status_code=error.status_code,
+        media_type="text/plain; charset=utf-8",
+        headers=error.headers,
     )

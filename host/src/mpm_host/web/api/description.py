@@ -1,0 +1,175 @@
+"""The OpenAPI 3.1 document, made of the operations and of the very classes that read and write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+
+import msgspec
+
+from mpm_core import Secret
+from mpm_host.web.api.operation import Method, Operation
+from mpm_host.web.api.problems import MEDIA_TYPE, Problem
+from mpm_host.web.api.routes import PREFIX
+
+__all__ = ["describe_api"]
+
+_REF = "#/components/schemas/{name}"
+_JSON = "application/json"
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repeated request with the same key gets the first answer and does nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+Json = dict[str, object]
+
+
+def describe_api(operations: Iterable[Operation], server: str) -> Json:
+    """Return the document.
+
+    Args:
+        operations: everything the API can do.
+        server: where callers reach this host.
+    """
+    listed = tuple(operations)
+    schemas, components = _schemas(listed)
+    paths: dict[str, Json] = {}
+    for operation in listed:
+        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _operation(
+            operation, schemas
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "mpm",
+            "version": version("mpm-host"),
+            "description": "Mobile-money payments for prepaid energy devices.",
+        },
+        "servers": [{"url": server}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, or the bearer of a session.",
+                }
+            },
+        },
+    }
+
+
+def _schemas(operations: tuple[Operation, ...]) -> tuple[Mapping[object, Json], Json]:
+    """Return the schema of every class, and the components they refer to."""
+    kinds: list[object] = [Problem]
+    for operation in operations:
+        kinds += [
+            kind
+            for kind in (operation.body, operation.query, operation.answer)
+            if kind is not None and kind not in kinds
+        ]
+    found, components = msgspec.json.schema_components(
+        kinds, schema_hook=_schema_of_secret, ref_template=_REF
+    )
+    return dict(zip(kinds, found, strict=True)), components
+
+
+def _schema_of_secret(kind: type) -> Json:
+    if kind is Secret:
+        return {"type": "string", "format": "password", "writeOnly": True}
+    raise NotImplementedError(kind)
+
+
+def _operation(operation: Operation, schemas: Mapping[object, Json]) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": _details(operation),
+        "parameters": _parameters(operation, schemas),
+        "responses": _responses(operation, schemas),
+    }
+    if operation.public:
+        described["security"] = []
+    if operation.body is not None:
+        content: Json = {_JSON: {"schema": schemas[operation.body]}}
+        described["requestBody"] = {"required": True, "content": content}
+    if operation.takes is not None:
+        raw: Json = {operation.takes: {"schema": {"type": "string", "format": "binary"}}}
+        described["requestBody"] = {"required": True, "content": raw}
+    return described
+
+
+def _details(operation: Operation) -> str:
+    parts = [operation.details]
+    if operation.permission is not None:
+        parts.append(f"Needs permission `{operation.permission.value}`.")
+    if operation.elevated:
+        parts.append("Needs the protected-pages password: see `POST /elevations`.")
+    return " ".join(part for part in parts if part)
+
+
+def _parameters(operation: Operation, schemas: Mapping[object, Json]) -> list[Json]:
+    names = re.findall(r"\{(\w+)\}", operation.path)
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in names
+    ]
+    if operation.method is Method.POST:
+        parameters.append(_IDEMPOTENCY)
+    if operation.query is not None:
+        schema = msgspec.json.schema(operation.query, ref_template=_REF)
+        name = str(schemas[operation.query]["$ref"]).rpartition("/")[2]
+        own: Json = schema["$defs"][name]
+        required = own.get("required", [])
+        properties: Mapping[str, Json] = own["properties"]  # type: ignore[assignment]  # a JSON schema
+        parameters += [
+            {
+                "name": field,
+                "in": "query",
+                "required": field in required,  # type: ignore[operator]  # a list
+                "schema": _without_null(each),
+            }
+            for field, each in properties.items()
+        ]
+    return parameters
+
+
+def _without_null(schema: Json) -> Json:
+    """A parameter that may be left out is left out, never null."""
+    choices = schema.get("anyOf")
+    if not isinstance(choices, list):
+        return schema
+    kept = [each for each in choices if each != {"type": "null"}]
+    return kept[0] if len(kept) == 1 else {"anyOf": kept}
+
+
+def _responses(operation: Operation, schemas: Mapping[object, Json]) -> Json:
+    success: Json = {"description": HTTPStatus(operation.status).phrase}
+    if operation.answer is not None:
+        success["content"] = {_JSON: {"schema": schemas[operation.answer]}}
+    elif operation.downloads:
+        success["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.downloads}
+    problem: Json = {MEDIA_TYPE: {"schema": schemas[Problem]}}
+    responses: Json = {str(operation.status): success}
+    for status in _problem_statuses(operation):
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
+    return responses
+
+
+def _problem_statuses(operation: Operation) -> list[int]:
+    """Return every status that this operation can answer besides success."""
+    statuses = {400, 404, 413, 422, 503}
+    if not operation.public:
+        statuses |= {401, 403}
+    if operation.body is not None or operation.takes is not None:
+        statuses.add(415)
+    if operation.method is not Method.GET:
+        statuses |= {403, 409, 429}
+    return sorted(statuses)
