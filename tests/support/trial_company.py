@@ -60,12 +60,12 @@ class TrialCompany:
     def enable(self, name: str, plugin: str | None = None, **table: object) -> InstanceRecord:
         """Enable an instance with settings and host options."""
         return self.world.host.companies.enable(
-            self.slug, name, plugin or name, InstanceTable.split(table), self._actor
+            self.slug, name, plugin or name, InstanceTable.split(table), self.actor
         )
 
     def disable(self, name: str) -> None:
         """Let an instance drain."""
-        self.world.host.companies.disable(self.slug, name, self._actor)
+        self.world.host.companies.disable(self.slug, name, self.actor)
 
     def enable_all(self) -> None:
         """Enable the four plugins, in one go: a test needs them within milliseconds."""
@@ -83,7 +83,7 @@ class TrialCompany:
                 insert_instance(
                     connection,
                     self.record,
-                    self._actor,
+                    self.actor,
                     name=name,
                     plugin=name,
                     state=InstanceState.ENABLED,
@@ -92,7 +92,8 @@ class TrialCompany:
         host.house.reload()
 
     @property
-    def _actor(self) -> Actor:
+    def actor(self) -> Actor:
+        """Who changes things in tests."""
         return Actor(name="test", at=self.world.host.clock())
 
     # --- customers and devices -----------------------------------------------
