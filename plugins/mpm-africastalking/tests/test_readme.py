@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mpm_africastalking.mapping import RESULT_CODES
+from mpm_africastalking.settings import AfricasTalkingSettings
+from mpm_africastalking.simulator import AfricasTalkingSimulator
+from mpm_core.settings_forms import documentation_table
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_the_settings_as_they_are():
+    assert documentation_table(AfricasTalkingSettings).strip() in README
+
+
+def test_the_readme_explains_every_fault_and_no_other():
+    table = README.partition("| Fault |")[2]
+    explained = [
+        name
+        for line in table.splitlines()[2:]
+        for name in re.findall("`([a-z0-9_]+)`", line.split("|")[1])
+    ]
+    assert sorted(explained) == sorted(AfricasTalkingSimulator().faults())
+
+
+def test_the_readme_names_every_documented_code():
+    missing = [code.code for code in RESULT_CODES if f"{code.code} {code.text}" not in README]
+    assert missing == []
