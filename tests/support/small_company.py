@@ -38,7 +38,7 @@ from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, r
 from mpm_host.registration_values import RegistrationContext
 from mpm_host.tariff_book import AccessRateTerms, TariffTerms, create_tariff
 
-__all__ = ["NOW", "SmallCompany", "small_directory"]
+__all__ = ["NOW", "SmallCompany", "company_record", "small_directory"]
 
 NOW = datetime(2026, 3, 1, 21, 30, tzinfo=UTC)  # 2 March in Dar es Salaam
 _ZONE = "Africa/Dar_es_Salaam"

@@ -176,7 +176,7 @@ def _entries_refer_to_debts(table: sa.Table, account: LedgerAccount, name: str) 
             company=company,
             subject=f"entry {row.id}",
             fact="what it refers to",
-            expected=f"a {name}",
+            expected=f"one of the {name}s",
             found=row.refers_to or "nothing",
         ),
     )

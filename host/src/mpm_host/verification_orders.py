@@ -129,7 +129,7 @@ def _tokens_have_an_attempt() -> Check:
             rule="I13",
             company=company,
             subject=f"token {row.id}",
-            fact="attempts that can have brought it",
+            fact="number of attempts that can have brought it",
             expected="1 at least",
             found="0",
         ),
