@@ -78,7 +78,7 @@ def parse_config(text: str, source: ConfigSource) -> Config:
 def _source(path: Path, environ: Mapping[str, str]) -> ConfigSource:
     return ConfigSource(
         folder=path.absolute().parent,
-        environ=dict(environ),
+        environ=environ,
         file_name=path.name,
         is_world_readable=is_exposed(path),
     )

@@ -92,6 +92,10 @@ class CompanyConfig:
     instances: Mapping[str, InstanceConfig] = attrs.field(factory=dict)
 
 
+def _copied(environ: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(environ)
+
+
 @attrs.frozen(kw_only=True)
 class ConfigSource:
     """Where a configuration comes from, and what it may refer to.
@@ -104,7 +108,7 @@ class ConfigSource:
     """
 
     folder: Path
-    environ: Mapping[str, str] = attrs.field(repr=False)
+    environ: Mapping[str, str] = attrs.field(repr=False, converter=_copied)
     file_name: str = "mpm.toml"
     is_world_readable: bool = False
 
