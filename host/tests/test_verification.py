@@ -163,7 +163,10 @@ def test_an_entry_of_a_debt_that_is_not_there_is_told(company):
 
     assert differences(company) == [
         f"umeme: access debt {debt}: remaining is 0 TZS, expected 200 TZS (I3)",
-        f"umeme: entry {found.id}: what it refers to is gone, expected one of the access debts (I3)",
+        (
+            f"umeme: entry {found.id}: what it refers to is gone, expected one of the access "
+            "debts (I3)"
+        ),
     ]
 
 
@@ -195,8 +198,8 @@ def test_a_negative_credit_without_a_reversal_is_told(company):
 
     assert differences(company) == [
         (
-            f"umeme: customer {customer}: credit is -0.01 TZS, expected 0 or more, as no payment was "
-            "reversed (I4)"
+            f"umeme: customer {customer}: credit is -0.01 TZS, expected 0 or more, as no payment "
+            "was reversed (I4)"
         )
     ]
 
@@ -220,8 +223,8 @@ def test_a_status_that_disagrees_with_the_order_is_told(company):
 
     assert differences(company) == [
         (
-            f"umeme: payment {payment_id}: status is held, expected settled or reversed, as its order "
-            "is issued (I13)"
+            f"umeme: payment {payment_id}: status is held, expected settled or reversed, as its "
+            "order is issued (I13)"
         )
     ]
 
@@ -232,8 +235,8 @@ def test_a_pending_payment_without_an_order_is_told(company):
 
     assert differences(company) == [
         (
-            f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected or "
-            "denied or unmatched or settled or reversed, as it has no order (I13)"
+            f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected "
+            "or denied or unmatched or settled or reversed, as it has no order (I13)"
         )
     ]
 
@@ -264,8 +267,8 @@ def test_a_token_without_an_attempt_is_told(company):
 
     assert differences(company) == [
         (
-            f"umeme: token {token}: number of attempts that can have brought it is 0, expected 1 at "
-            "least (I13)"
+            f"umeme: token {token}: number of attempts that can have brought it is 0, expected 1 "
+            "at least (I13)"
         )
     ]
 
@@ -281,8 +284,8 @@ def test_a_token_of_an_order_that_is_not_issued_is_told(company):
 
     assert differences(company) == [
         (
-            f"umeme: token {token}: its order is {order_id}, which is not, expected an issued one of "
-            "the same payment and device (I13)"
+            f"umeme: token {token}: its order is {order_id}, which is not, expected an issued one "
+            "of the same payment and device (I13)"
         )
     ]
 
