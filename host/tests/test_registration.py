@@ -218,14 +218,13 @@ def test_registration_sells_the_device_on_a_plan_from_the_day_of_registration(co
         pytest.param(
             lambda r: with_device(r, manufacturer="acme"),
             "plugin_not_enabled",
-            "The company has no working manufacturer 'acme'; enable it, or name another instance.",
+            "The company has no manufacturer 'acme'; enable it, or name another instance.",
             id="unknown manufacturer",
         ),
         pytest.param(
             lambda r: with_device(r, manufacturer="resting"),
             "plugin_not_enabled",
-            "The company has no working manufacturer 'resting'; enable it, or name another "
-            "instance.",
+            "Manufacturer 'resting' is disabled; enable it, or name another instance.",
             id="disabled manufacturer",
         ),
         pytest.param(

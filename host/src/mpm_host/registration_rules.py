@@ -117,13 +117,8 @@ def _customer(
 
 def _manufacturer(context: RegistrationContext, device: NewDevice) -> InstanceRecord:
     instance = context.directory.instance_named(context.company.id, device.manufacturer)
-    usable = instance is not None and instance.takes_new_work
-    if instance is None or not usable or instance.facts is None:
-        raise ServiceRefused(
-            RefusalCode.PLUGIN_NOT_ENABLED,
-            f"The company has no working manufacturer {device.manufacturer[:64]!r}; enable it, or "
-            "name another instance.",
-        )
+    if instance is None or not instance.takes_new_work or instance.facts is None:
+        raise ServiceRefused(RefusalCode.PLUGIN_NOT_ENABLED, _why_not(device, instance))
     if instance.facts.kind is not PluginKind.MANUFACTURER:
         raise ServiceRefused(
             RefusalCode.PLUGIN_NOT_ENABLED,
@@ -136,6 +131,15 @@ def _manufacturer(context: RegistrationContext, device: NewDevice) -> InstanceRe
             f"Manufacturer {instance.name!r} serves {kinds}, not {device.kind.value}.",
         )
     return instance
+
+
+def _why_not(device: NewDevice, instance: InstanceRecord | None) -> str:
+    name = f"{device.manufacturer[:64]!r}"
+    if instance is None:
+        return f"The company has no manufacturer {name}; enable it, or name another instance."
+    if instance.problem:
+        return f"Manufacturer {name} does not work: {instance.problem}"
+    return f"Manufacturer {name} is {instance.state.value}; enable it, or name another instance."
 
 
 def _serial(
