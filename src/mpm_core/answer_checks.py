@@ -11,11 +11,12 @@ from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Prepared
 from mpm_core.secrets import Secret
 from mpm_core.simulation import Simulator
 
-__all__ = ["AnswerCheck", "check_grant", "check_of"]
+__all__ = ["OTHER_DEVICE", "AnswerCheck", "check_grant", "check_of"]
 
 AnswerCheck = Callable[[object, Mapping[str, object]], str]
 """Takes an answer of the right type and the call's arguments; says what is wrong, or nothing."""
 
+OTHER_DEVICE = "the grant names another device than it was asked for"
 _MOST_CODES = 10
 _LONGEST_CODE = 64
 _LARGEST_REPLY = 1 << 20
@@ -69,7 +70,7 @@ def _quantity_problem(grant: Grant, charge: Charge | None) -> str:
 
 def _device_problem(grant: Grant, device: Device) -> str:
     if grant.device_serial not in {None, device.serial}:
-        return "the grant names another device than it was asked for"
+        return OTHER_DEVICE
     return ""
 
 

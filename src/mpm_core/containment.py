@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from mpm_core.answer_checks import OTHER_DEVICE
 from mpm_core.effects import EffectRecord, enter_record, leave_record
 from mpm_core.errors import (
     Attribution,
@@ -130,9 +131,21 @@ def call_contained(route: Route, record: EffectRecord, arguments: Mapping[str, o
         leave_record(token)
     if failure is not None:
         raise _classified(route, record, failure)
+    if problem == OTHER_DEVICE and record.may_have_left:
+        raise _quarantined(route, answer)
     if problem:
         raise _broken_contract(route, record, f"answered wrongly: {problem}", evidence=answer)
     return answer
+
+
+def _quarantined(route: Route, answer: object) -> OutcomeUnknown:
+    """Return what a vendor's answer about another device is; its plugin did well to hand it on."""
+    unknown = OutcomeUnknown(
+        f"{route} brought an answer about another device than it was asked for. Its code is kept"
+        " out of sight and never used; ask the vendor."
+    )
+    unknown.evidence = answer
+    return unknown
 
 
 def _wrong_type(route: Route, answer: object) -> str:
