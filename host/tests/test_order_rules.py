@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpm_core import (
+    ChargeKind,
     ContractViolation,
     Grant,
     Misconfigured,
@@ -33,6 +34,8 @@ from mpm_host.order_rules import (
     after_attempt,
     after_find,
     after_look,
+    operation_missing,
+    while_reversing,
 )
 
 GRANT = Grant(codes=(Secret("1"),), quantity=1000, unit=Unit.WATT_HOUR)
@@ -206,21 +209,96 @@ def operation(recovery: Recovery) -> Operation:
             Recovery.NONE, OrderFacts(vendor_works=True), None, id="pending asks whatever recovery"
         ),
         pytest.param(
-            Recovery.KEYED, OrderFacts(looks=len(LOOKS)), OrderStatus.PARKED, id="looks run out"
+            Recovery.KEYED, OrderFacts(age=LOOKS[-1]), OrderStatus.QUEUED, id="keyed, a last time"
         ),
+        pytest.param(None, CLEAN, OrderStatus.PARKED, id="an operation that is gone parks"),
     ],
 )
 def test_after_look_follows_the_declared_recovery(recovery, facts, status):
-    step = after_look(operation(recovery), facts)
+    step = after_look(recovery and operation(recovery), facts)
 
     assert (step and step.status) == status
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        pytest.param(timedelta(0), timedelta(seconds=40), id="just lost"),
+        pytest.param(timedelta(seconds=5), timedelta(seconds=35), id="looked at early"),
+        pytest.param(timedelta(seconds=40), timedelta(seconds=80), id="at 40 s"),
+        pytest.param(timedelta(minutes=2), timedelta(minutes=8), id="at 2 min"),
+        pytest.param(timedelta(minutes=10), timedelta(minutes=50), id="at 10 min"),
+        pytest.param(timedelta(hours=1), timedelta(hours=5), id="at 1 h"),
+        pytest.param(timedelta(hours=6), timedelta(hours=18), id="at 6 h"),
+        pytest.param(timedelta(hours=24), None, id="at 24 h a person must"),
+        pytest.param(timedelta(days=9), None, id="the host was off for days"),
+    ],
+)
+def test_the_resolver_looks_at_the_times_of_its_schedule(age, expected):
+    facts = OrderFacts(doubt=True, age=age)
+    lost, silent = after_attempt(OutcomeUnknown("lost"), facts), after_find(NotSent("off"), facts)
+
+    assert (lost.next_in, silent.next_in) == (expected, expected)
+    parked = OrderStatus.UNKNOWN if expected else OrderStatus.PARKED
+    assert (lost.status, silent.status) == (parked, parked)
+
+
+@pytest.mark.parametrize(
+    ("wished", "age", "expected"),
+    [
+        pytest.param(timedelta(seconds=9), timedelta(0), timedelta(seconds=40), id="no sooner"),
+        pytest.param(timedelta(minutes=5), timedelta(0), timedelta(minutes=5), id="as it says"),
+        pytest.param(
+            timedelta(days=90), timedelta(0), timedelta(hours=24), id="once a day at least"
+        ),
+        pytest.param(timedelta(seconds=9), timedelta(hours=24), None, id="not for ever"),
+    ],
+)
+def test_a_vendor_that_works_on_it_is_asked_again_within_reason(wished, age, expected):
+    step = after_find(Pending(after=wished), OrderFacts(age=age, vendor_works=True))
+
+    assert step.next_in == expected
+    assert step.reason == ("vendor_pending" if expected else "outcome_unknown")
+
+
+@pytest.mark.parametrize("wished", [timedelta(0), timedelta(days=-1)], ids=["at once", "before"])
+def test_a_vendor_that_wants_no_wait_is_still_not_asked_without_one(wished):
+    assert after_attempt(Throttled("no", after=wished), CLEAN).next_in == timedelta(seconds=1)
+    assert after_attempt(Pending(after=wished), CLEAN).next_in == timedelta(seconds=1)
+
+
+def test_an_operation_that_is_gone_holds_an_order_and_parks_one_in_doubt():
+    held = operation_missing("calin", ChargeKind.ENERGY, CLEAN)
+    parked = operation_missing("calin", ChargeKind.ENERGY, DOUBT)
+
+    assert (held.status, held.reason) == (OrderStatus.REFUSED, "operation_not_supported")
+    assert (parked.status, parked.reason) == (OrderStatus.PARKED, "outcome_unknown")
+    assert held.detail == "calin does not offer energy; a person must decide."
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "expected"),
+    [
+        pytest.param(OrderStatus.QUEUED, CLEAN, OrderStatus.CANCELLED, id="nothing new begins"),
+        pytest.param(OrderStatus.QUEUED, DOUBT, OrderStatus.PARKED, id="nothing is repeated"),
+        pytest.param(OrderStatus.UNKNOWN, DOUBT, OrderStatus.UNKNOWN, id="unknown is looked after"),
+        pytest.param(OrderStatus.ISSUED, CLEAN, OrderStatus.ISSUED, id="what came has come"),
+        pytest.param(OrderStatus.REFUSED, CLEAN, OrderStatus.REFUSED, id="no is no"),
+    ],
+)
+def test_while_a_payment_is_reversed(status, facts, expected):
+    step = while_reversing(Step(status=status, facts=facts, next_in=timedelta(seconds=1)))
+
+    assert step.status is expected
+    if expected in {OrderStatus.CANCELLED, OrderStatus.PARKED}:
+        assert step.next_in is None
 
 
 def test_a_repeat_is_made_in_doubt():
     step = after_look(operation(Recovery.KEYED), CLEAN)
 
     assert step is not None
-    assert step.facts == OrderFacts(doubt=True, looks=1)
+    assert step.facts == OrderFacts(doubt=True)
 
 
 def test_two_conclusive_not_found_answers_end_the_doubt():
@@ -228,7 +306,7 @@ def test_two_conclusive_not_found_answers_end_the_doubt():
     second = after_find(NotFound(conclusive=True), first.facts)
 
     assert (first.status, first.facts.not_found) == (OrderStatus.UNKNOWN, 1)
-    assert (second.status, second.facts) == (OrderStatus.QUEUED, OrderFacts(looks=2))
+    assert (second.status, second.facts) == (OrderStatus.QUEUED, OrderFacts())
 
 
 def test_an_inconclusive_not_found_answer_starts_the_count_again():
@@ -252,7 +330,7 @@ facts_values = st.builds(
     OrderFacts,
     doubt=st.booleans(),
     failures=st.integers(0, 100),
-    looks=st.integers(0, 6),
+    age=st.timedeltas(timedelta(0), timedelta(days=3)),
     not_found=st.integers(0, 1),
 )
 
@@ -264,6 +342,7 @@ def test_an_attempt_in_doubt_is_never_called_surely_without_a_token(answer, fact
     if facts.doubt:
         assert step.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
     assert (step.next_in is None) == (step.is_final or step.status is OrderStatus.PARKED)
+    assert step.next_in is None or timedelta(0) < step.next_in <= timedelta(hours=24)
 
 
 @given(recovery=st.sampled_from(Recovery), facts=facts_values)

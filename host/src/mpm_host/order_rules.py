@@ -3,6 +3,9 @@
 An order is *queued* until its turn, *sent* while a worker asks the manufacturer, and ends
 *issued*, *refused* (surely no token, a person decides) or *cancelled*. *Unknown* means a token may
 exist and is looked after on a schedule; *parked* means the same, but only a person can go on.
+
+*Doubt* means that an attempt before the present one may have had its effect. Only a grant, a
+person, or two conclusive answers that the vendor does not know the order end it.
 """
 
 from __future__ import annotations
@@ -43,8 +46,10 @@ __all__ = [
     "after_look",
     "lost_attempt",
     "operation_missing",
+    "while_reversing",
 ]
 
+# How long after an outcome became unknown it is looked after; then a person must.
 LOOKS = (
     timedelta(seconds=40),
     timedelta(minutes=2),
@@ -59,6 +64,9 @@ _WAIT_FOR_SETTINGS = timedelta(minutes=10)
 _VIOLATIONS_BEFORE_HELD = 5
 _NOT_FOUND_TO_BE_SURE = 2
 _JITTER = 0.2
+_SHORTEST_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(hours=24)  # whatever a vendor asks for, somebody looks once a day
+_REVERSING = "The payment is being reversed; a person must say whether a token exists."
 
 
 class OrderStatus(StrEnum):
@@ -91,14 +99,15 @@ class OrderFacts:
     Attributes:
         doubt: an attempt before this one may have had its effect.
         failures: attempts in a row after which nothing had happened.
-        looks: how often the resolver has looked.
+        age: how long ago the outcome became unknown; nothing while it is not. Looking more often
+            than the schedule says does not use the schedule up.
         not_found: conclusive answers in a row that the vendor does not know the order.
         vendor_works: the vendor said it is still working on it, so it can be asked.
     """
 
     doubt: bool = False
     failures: int = 0
-    looks: int = 0
+    age: timedelta = timedelta(0)
     not_found: int = 0
     vendor_works: bool = False
 
@@ -167,7 +176,7 @@ def after_attempt(
                 grant=answer,
             )
         case Pending():
-            return _wait(facts, answer.after)
+            return attrs.evolve(_wait(facts, answer.after), outcome=AttemptOutcome.UNKNOWN)
         case Refused():
             return _after_refusal(answer, facts)
         case NothingHappened() | ContractViolation():
@@ -176,36 +185,51 @@ def after_attempt(
             return _unknown(facts, str(answer))
 
 
-def after_look(operation: Operation, facts: OrderFacts) -> Step | None:
+def after_look(operation: Operation | None, facts: OrderFacts) -> Step | None:
     """Say what the resolver does about an unknown order, or `None`: ask the vendor first.
 
     A repeat is a new attempt with the same key and inputs; nothing is repeated blindly.
+
+    Args:
+        operation: how the manufacturer recovers; `None` if it no longer offers it.
+        facts: of the order.
     """
-    if facts.vendor_works and facts.looks < len(LOOKS):
+    if facts.vendor_works:
         return None
-    if operation.recovery is Recovery.NONE or facts.looks >= len(LOOKS):
+    if operation is None or operation.recovery is Recovery.NONE:
         return _park(facts, "Nobody can be asked whether a token exists; a person must decide.")
     if operation.recovery.repeat_is_safe:
-        repeated = attrs.evolve(facts, doubt=True, looks=facts.looks + 1)
+        repeated = attrs.evolve(facts, doubt=True)
         return Step(status=OrderStatus.QUEUED, facts=repeated, next_in=timedelta(0))
     return None
 
 
 def after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts) -> Step:
     """Say what the vendor's answer about an earlier attempt means."""
-    looked = attrs.evolve(facts, looks=facts.looks + 1)
     match answer:
         case Grant():
-            return Step(status=OrderStatus.ISSUED, facts=looked, grant=answer)
+            return Step(status=OrderStatus.ISSUED, facts=facts, grant=answer)
         case Pending():
-            return _wait(looked, answer.after)
+            return _wait(attrs.evolve(facts, not_found=0), max(answer.after, _next_look(facts)))
         case NotFound(conclusive=True) if facts.not_found + 1 >= _NOT_FOUND_TO_BE_SURE:
-            sure = attrs.evolve(looked, doubt=False, not_found=0)
-            return Step(status=OrderStatus.QUEUED, facts=sure, next_in=timedelta(0))
+            return Step(status=OrderStatus.QUEUED, facts=OrderFacts(), next_in=timedelta(0))
         case NotFound(conclusive=True):
-            return _look_again(attrs.evolve(looked, not_found=facts.not_found + 1))
-        case _:
-            return _look_again(attrs.evolve(looked, not_found=0))
+            once = attrs.evolve(facts, not_found=facts.not_found + 1)
+            return _look_again(once, "The vendor does not know the order; it is asked once more.")
+        case MpmError():
+            return _look_again(attrs.evolve(facts, not_found=0), str(answer))
+        case NotFound():
+            not_yet = "The vendor does not know the order yet; it is asked again."
+            return _look_again(attrs.evolve(facts, not_found=0), not_yet)
+
+
+def while_reversing(step: Step) -> Step:
+    """Say what a step means for an order whose payment is being taken back: nothing new begins."""
+    if step.status is not OrderStatus.QUEUED:
+        return step
+    if step.facts.doubt:
+        return attrs.evolve(_park(step.facts, _REVERSING), outcome=step.outcome)
+    return attrs.evolve(step, status=OrderStatus.CANCELLED, next_in=None)
 
 
 def _after_refusal(error: Refused, facts: OrderFacts) -> Step:
@@ -241,7 +265,7 @@ def _after_nothing(
     if isinstance(error, Misconfigured):
         wait = _WAIT_FOR_SETTINGS
     if isinstance(error, Throttled) and error.after is not None:
-        wait = error.after
+        wait = _bounded(error.after)
     return Step(
         status=OrderStatus.QUEUED,
         facts=failed,
@@ -260,40 +284,42 @@ def _backoff(failures: int, jitter: Callable[[], float]) -> timedelta:
 
 
 def _unknown(facts: OrderFacts, detail: str) -> Step:
+    return attrs.evolve(_look_again(facts, detail), outcome=AttemptOutcome.UNKNOWN)
+
+
+def _look_again(facts: OrderFacts, detail: str) -> Step:
+    """Leave the order for the schedule's next look, or for a person after the last one."""
+    if facts.age >= LOOKS[-1]:
+        return _park(facts, detail)
     return Step(
         status=OrderStatus.UNKNOWN,
         facts=facts,
-        outcome=AttemptOutcome.UNKNOWN,
         next_in=_next_look(facts),
         reason=ReasonCode.OUTCOME_UNKNOWN,
         detail=detail,
     )
 
 
-def _look_again(facts: OrderFacts) -> Step:
-    if facts.looks >= len(LOOKS):
-        return _park(facts, "The vendor never told whether a token exists; a person must decide.")
-    return Step(
-        status=OrderStatus.UNKNOWN,
-        facts=facts,
-        next_in=_next_look(facts),
-        reason=ReasonCode.OUTCOME_UNKNOWN,
-    )
-
-
 def _next_look(facts: OrderFacts) -> timedelta:
-    return LOOKS[min(facts.looks, len(LOOKS) - 1)]
+    return next((look - facts.age for look in LOOKS if look > facts.age), LOOKS[0])
 
 
 def _wait(facts: OrderFacts, after: timedelta) -> Step:
+    detail = "The vendor is still working on it."
+    if facts.age >= LOOKS[-1]:
+        return _park(facts, detail)
     return Step(
         status=OrderStatus.UNKNOWN,
         facts=facts,
-        outcome=AttemptOutcome.UNKNOWN,
-        next_in=after,
+        next_in=_bounded(after),
         reason=ReasonCode.VENDOR_PENDING,
-        detail="The vendor is still working on it.",
+        detail=detail,
     )
+
+
+def _bounded(wait: timedelta) -> timedelta:
+    """Keep what a vendor asks for within reason."""
+    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
 def _park(facts: OrderFacts, detail: str) -> Step:
@@ -306,12 +332,15 @@ def _park(facts: OrderFacts, detail: str) -> Step:
 
 
 def operation_missing(instance: str, kind: ChargeKind, facts: OrderFacts) -> Step:
-    """Hold an order its manufacturer cannot carry out; nothing was asked."""
+    """Hold an order its manufacturer cannot carry out; an earlier attempt in doubt stays so."""
+    detail = f"{instance} does not offer {kind}; a person must decide."
+    if facts.doubt:
+        return _park(facts, detail)
     return Step(
         status=OrderStatus.REFUSED,
         facts=facts,
         reason=ReasonCode.OPERATION_NOT_SUPPORTED,
-        detail=f"{instance} does not offer {kind}; a person must decide.",
+        detail=detail,
     )
 
 

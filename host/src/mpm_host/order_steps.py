@@ -5,119 +5,196 @@ Compare-and-set on the order's fence decides whether the writer may still speak 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
-from mpm_core import Grant, Money, OutcomeUnknown
-from mpm_core.accounts import Line, LineKind
+from mpm_core import ChargeKind, Grant, OutcomeUnknown
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
-from mpm_host.ledger import LedgerAccount
-from mpm_host.order_rules import OrderStatus, Step, after_attempt
-from mpm_host.order_store import DETAIL_LENGTH, OrderRecord
-from mpm_host.texts import pending_text, token_text
+from mpm_host.order_evidence import keep_evidence
+from mpm_host.order_rules import OrderStatus, Step, after_attempt, while_reversing
+from mpm_host.order_store import DETAIL_LENGTH, OrderPurpose, OrderRecord
+from mpm_host.payment_locks import LockedPayment, lock_customer_of, lock_device, lock_payment
+from mpm_host.payment_messages import lines_of, queue_message, tell_delay
+from mpm_host.payment_progress import refresh_payment
+from mpm_host.reversals import book_reversal_if_due
+from mpm_host.texts import token_text, unlock_text
 
-__all__ = ["write_step"]
+__all__ = ["Attempted", "StepWriter", "wake_next"]
+
+_WAITING = frozenset({OrderStatus.QUEUED, OrderStatus.UNKNOWN})
+_IN_DOUBT = frozenset({OrderStatus.UNKNOWN, OrderStatus.PARKED})
+_REPEATABLE = frozenset({ChargeKind.UNLOCK, ChargeKind.CLEAR})
 
 
-def write_step(
-    connection: Connection, vault: Vault, order: OrderRecord, step: Step, now: datetime
-) -> bool:
-    """Write what happened to an order inside the caller's transaction.
+@attrs.frozen(kw_only=True)
+class Attempted:
+    """An attempt that ended before it could begin: it has no row yet.
 
-    Args:
-        connection: of the transaction.
-        vault: encrypts the token and the message.
-        order: as its worker knows it; its fence must still be in the table.
-        step: what the rules made of the answer.
-        now: when.
-
-    Returns:
-        Whether the order was still this worker's; if not, nothing is changed.
+    Attributes:
+        plugin: its name and version.
     """
-    payment = _lock_payment(connection, order)
-    if step.grant is not None and _seen_before(connection, vault, order, step.grant):
-        again = OutcomeUnknown("The vendor answered with a token it had given before.")
-        step = after_attempt(again, step.facts)
-    writing = _Writing(
-        connection=connection, vault=vault, order=order, step=step, payment=payment, now=now
-    )
-    return writing.write()
+
+    plugin: str
 
 
-def _lock_payment(connection: Connection, order: OrderRecord) -> RowMapping:
-    """Lock the payment first: the same order as booking takes."""
-    p, c = t.payments.c, t.customers.c
-    query = (
-        sa.select(p.amount, p.currency, p.payer, c.phone)
-        .select_from(t.payments.join(t.customers, c.id == p.customer_id))
-        .where(p.id == order.payment_id)
-        .with_for_update(of=t.payments)
-    )
-    return connection.execute(query).mappings().one()
+@attrs.frozen(kw_only=True)
+class StepWriter:
+    """Writes steps of orders.
+
+    Attributes:
+        vault: encrypts tokens, evidence and messages.
+        tell_after: how long after an order was made its customer hears that the token is late.
+    """
+
+    vault: Vault
+    tell_after: timedelta
+
+    def write(  # noqa: PLR0913 - what came of which order, and what else is to be kept of it
+        self,
+        connection: Connection,
+        order: OrderRecord,
+        step: Step,
+        now: datetime,
+        *,
+        unbegun: Attempted | None = None,
+        evidence: object | None = None,
+    ) -> bool:
+        """Write what happened to an order inside the caller's transaction.
+
+        Args:
+            connection: of the transaction.
+            order: as its worker knows it; its fence must still be in the table.
+            step: what the rules made of the answer.
+            now: when.
+            unbegun: of an attempt that ended before it was begun.
+            evidence: an answer that cannot be used, to be kept with the attempt.
+
+        Returns:
+            Whether the order was still this worker's; if not, nothing is changed.
+        """
+        payment = lock_payment(connection, order.payment_id)
+        if payment.reversing:
+            lock_customer_of(connection, payment.id)
+        lock_device(connection, order.device_id)
+        if step.grant is not None and _seen_before(connection, self.vault, order, step.grant):
+            evidence = step.grant
+            again = OutcomeUnknown("The vendor answered with a token it had given before.")
+            step = after_attempt(again, step.facts)
+        if payment.reversing:
+            step = while_reversing(step)
+        writing = _Writing(
+            connection=connection,
+            writer=self,
+            order=order,
+            step=step,
+            payment=payment,
+            now=now,
+        )
+        if not writing.write(unbegun):
+            return False
+        if evidence is not None:
+            keep_evidence(connection, self.vault, order, evidence, now)
+        return True
+
+    def tell_at(self, order: OrderRecord) -> datetime:
+        """Return when the customer of a late order is told so."""
+        return order.created_at + self.tell_after
+
+    def next_at(
+        self, order: OrderRecord, due_at: datetime | None, now: datetime
+    ) -> datetime | None:
+        """Return when a worker must have an order: when it is due, or its customer waits long."""
+        tell_at = self.tell_at(order)
+        if due_at is None or tell_at <= now:
+            return due_at
+        return min(due_at, tell_at)
 
 
 def _seen_before(connection: Connection, vault: Vault, order: OrderRecord, grant: Grant) -> bool:
-    digest = vault.digest_codes(grant.codes)
-    if digest is None:
-        return False
+    """Tell whether the device was given these very codes; one that unlocks may come again."""
     found = sa.select(t.tokens.c.id).where(
-        t.tokens.c.device_id == order.device_id, t.tokens.c.digest == digest
+        t.tokens.c.device_id == order.device_id,
+        t.tokens.c.digest == vault.digest_codes(grant.codes),
     )
-    return connection.execute(found).first() is not None
+    return bool(grant.codes) and connection.execute(found).first() is not None
 
 
 @attrs.frozen(kw_only=True)
 class _Writing:
     connection: Connection
-    vault: Vault
+    writer: StepWriter
     order: OrderRecord
     step: Step
-    payment: RowMapping
+    payment: LockedPayment
     now: datetime
 
-    def write(self) -> bool:
-        if not self._move_order():
+    def write(self, unbegun: Attempted | None) -> bool:
+        if not self._move_order(begun=unbegun is None):
             return False
-        if self.step.outcome is not None:
+        if unbegun is not None:
+            self._add_attempt(unbegun)
+        elif self.step.outcome is not None:
             self._close_attempt()
-        self._update_payment()
         if self.step.grant is not None:
             self._issue(self.step.grant)
-        elif self.step.needs_person:
-            self._queue_message("delayed", pending_text(self._paid))
+        refresh_payment(self.connection, self.order.payment_id, self.now)
+        if self.payment.reversing:
+            book_reversal_if_due(self.connection, self.order.payment_id, self.now)
+        else:
+            self._tell()
         if self.step.status is not OrderStatus.QUEUED:
-            self._wake_next()
+            wake_next(self.connection, self.order.device_id, self.now)
         return True
 
-    @property
-    def _paid(self) -> Money:
-        return Money(self.payment["amount"], self.payment["currency"])
-
-    def _move_order(self) -> bool:
+    def _move_order(self, *, begun: bool) -> bool:
         o, step = t.orders.c, self.step
+        due_at = None if step.next_in is None else self.now + step.next_in
         updated = self.connection.execute(
             sa.update(t.orders)
             .where(o.id == self.order.id, o.fence == self.order.fence, o.finished_at.is_(None))
             .values(
                 status=step.status,
                 fence=o.fence + 1,
+                attempts=o.attempts if begun else o.attempts + 1,
                 reason=step.reason,
                 detail=step.detail[:DETAIL_LENGTH],
                 doubt=step.facts.doubt,
                 failures=step.facts.failures,
-                looks=step.facts.looks,
                 not_found=step.facts.not_found,
+                unknown_since=self._unknown_since(),
                 lease_until=None,
-                next_at=None if step.next_in is None else self.now + step.next_in,
+                due_at=due_at,
+                next_at=self.writer.next_at(self.order, due_at, self.now),
                 finished_at=self.now if step.is_final else None,
             )
         )
         return updated.rowcount == 1
+
+    def _unknown_since(self) -> datetime | None:
+        """Count from the first loss until the doubt ends."""
+        if self.step.status in _IN_DOUBT or self.step.facts.doubt:
+            return self.order.unknown_since or self.now
+        return None
+
+    def _add_attempt(self, unbegun: Attempted) -> None:
+        self.connection.execute(
+            sa.insert(t.attempts).values(
+                id=new_identifier(),
+                company_id=self.order.company_id,
+                order_id=self.order.id,
+                number=self.order.attempts + 1,
+                at=self.now,
+                finished_at=self.now,
+                outcome=self.step.outcome,
+                plugin=unbegun.plugin,
+                detail=self.step.detail[:DETAIL_LENGTH],
+            )
+        )
 
     def _close_attempt(self) -> None:
         a = t.attempts.c
@@ -131,20 +208,8 @@ class _Writing:
             )
         )
 
-    def _update_payment(self) -> None:
-        self.connection.execute(
-            sa.update(t.payments)
-            .where(t.payments.c.id == self.order.payment_id)
-            .values(
-                status=self.step.payment_status,
-                needs_person=self.step.needs_person,
-                reason=self.step.reason,
-                message=self.step.detail[:DETAIL_LENGTH],
-                settled_at=self.now if self.step.status is OrderStatus.ISSUED else None,
-            )
-        )
-
     def _issue(self, grant: Grant) -> None:
+        vault, kind = self.writer.vault, self.order.charge.kind
         self.connection.execute(
             sa.insert(t.tokens).values(
                 id=new_identifier(),
@@ -152,9 +217,9 @@ class _Writing:
                 order_id=self.order.id,
                 payment_id=self.order.payment_id,
                 device_id=self.order.device_id,
-                kind=self.order.charge.kind,
-                codes=self.vault.seal_codes(grant.codes),
-                digest=self.vault.digest_codes(grant.codes),
+                kind=kind,
+                codes=vault.seal_codes(grant.codes),
+                digest=None if kind in _REPEATABLE else vault.digest_codes(grant.codes),
                 quantity=grant.quantity,
                 unit=grant.unit,
                 delivery=grant.delivery,
@@ -162,55 +227,42 @@ class _Writing:
                 issued_at=self.now,
             )
         )
-        text = token_text(self._paid, self._lines(), self.order.charge, grant, self.order.serial)
-        self._queue_message("token", text)
 
-    def _lines(self) -> list[Line]:
-        e = t.entries.c
-        query = (
-            sa.select(e.account, e.amount, e.refers_to)
-            .where(e.payment_id == self.order.payment_id, e.account != LedgerAccount.CLEARING)
-            .order_by(e.position)
-        )
-        return [
-            Line(kind=LineKind(row.account), amount=row.amount, refers_to=row.refers_to)
-            for row in self.connection.execute(query)
-        ]
-
-    def _queue_message(self, fact: str, text: str) -> None:
-        """Queue a message, unless the customer was told this fact before."""
-        key = f"{self.order.id}:{fact}"
-        known = sa.select(t.messages.c.id).where(t.messages.c.key == key)
-        if self.connection.execute(known).first() is not None:
-            return
-        self.connection.execute(
-            sa.insert(t.messages).values(
-                id=new_identifier(),
-                company_id=self.order.company_id,
-                payment_id=self.order.payment_id,
+    def _tell(self) -> None:
+        if self.step.grant is not None:
+            key = f"{self.order.id}:token"
+            queue_message(
+                self.connection,
+                self.writer.vault,
+                self.payment,
+                self._text(self.step.grant),
                 key=key,
-                phone=self.payment["payer"] or self.payment["phone"],
-                body=self.vault.seal(text),
-                status="queued",
-                next_at=self.now,
-                created_at=self.now,
+                now=self.now,
             )
-        )
+        elif self.step.needs_person or self._is_late():
+            tell_delay(self.connection, self.writer.vault, self.payment, self.now)
 
-    def _wake_next(self) -> None:
-        """Let the device's next order go on at once."""
-        o = t.orders.c
-        waiting = (
-            sa.select(o.id)
-            .where(
-                o.device_id == self.order.device_id,
-                o.status == OrderStatus.QUEUED,
-                o.finished_at.is_(None),
-            )
-            .order_by(o.id)
-            .limit(1)
+    def _is_late(self) -> bool:
+        return self.step.status in _WAITING and self.now >= self.writer.tell_at(self.order)
+
+    def _text(self, grant: Grant) -> str:
+        if self.order.purpose is OrderPurpose.UNLOCK:
+            return unlock_text(grant, self.order.serial)
+        lines = lines_of(self.connection, self.payment.id)
+        return token_text(self.payment.paid, lines, self.order.charge, grant, self.order.serial)
+
+
+def wake_next(connection: Connection, device_id: str, now: datetime) -> None:
+    """Let a device's next order go on at once; the device is taken."""
+    o = t.orders.c
+    waiting = (
+        sa.select(o.id)
+        .where(o.device_id == device_id, o.status == OrderStatus.QUEUED, o.finished_at.is_(None))
+        .order_by(o.id)
+        .limit(1)
+    )
+    if found := connection.execute(waiting).scalar_one_or_none():
+        waits = sa.or_(o.due_at.is_(None), o.due_at > now)
+        connection.execute(
+            sa.update(t.orders).where(o.id == found, waits).values(next_at=now, due_at=now)
         )
-        if found := self.connection.execute(waiting).scalar_one_or_none():
-            self.connection.execute(
-                sa.update(t.orders).where(o.id == found).values(next_at=self.now)
-            )

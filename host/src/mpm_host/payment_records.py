@@ -51,6 +51,7 @@ class PaymentRecord:
     accepted_at: datetime | None = None
     booked_on: date | None = None
     settled_at: datetime | None = None
+    reversing_at: datetime | None = None
 
     @classmethod
     def from_row(cls, row: RowMapping) -> PaymentRecord:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mpm_core import Charge, ChargeKind, Grant, Money, Unit, format_kwh
 from mpm_core.accounts import Line, LineKind
 
-__all__ = ["pending_text", "receipt_text", "token_text"]
+__all__ = ["pending_text", "receipt_text", "token_text", "unlock_text"]
 
 _CODE_GROUP = 4
 _STS_LENGTH = 20
@@ -47,6 +47,12 @@ def token_text(
         *(f"Token: {_grouped(code.reveal())}" for code in grant.codes),
     ]
     return " ".join(part for part in parts if part)
+
+
+def unlock_text(grant: Grant, serial: str) -> str:
+    """Give the customer the token that unlocks another device than the one that was paid."""
+    codes = (f"Token: {_grouped(code.reveal())}" for code in grant.codes)
+    return " ".join((_granted(grant, serial), *codes))
 
 
 def pending_text(paid: Money) -> str:

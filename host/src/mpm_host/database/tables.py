@@ -31,6 +31,7 @@ __all__ = [
     "payments",
     "plan_rows",
     "plans",
+    "proposals",
     "tariff_versions",
     "tariffs",
     "tokens",
@@ -324,6 +325,7 @@ payments = sa.Table(
     sa.Column("accepted_at", Instant),
     sa.Column("booked_on", sa.Date),  # the company's date at acceptance
     sa.Column("settled_at", Instant),
+    sa.Column("reversing_at", Instant),  # to be taken back; an open order's end books it
     sa.CheckConstraint("amount IS NULL OR amount > 0", name="amount_positive"),
     sa.UniqueConstraint("instance_id", "reference"),
     sa.UniqueConstraint("instance_id", "intent"),
@@ -391,7 +393,6 @@ orders = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with every take-over
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("failures", sa.Integer, nullable=False, default=0),  # in a row; sets the backoff
-    sa.Column("looks", sa.Integer, nullable=False, default=0),  # of the resolver
     sa.Column("not_found", sa.Integer, nullable=False, default=0),  # conclusive answers in a row
     sa.Column("doubt", sa.Boolean, nullable=False, default=False),  # an earlier try may have worked
     sa.Column("lease_until", Instant),  # a worker has it in its hands until then
@@ -399,6 +400,11 @@ orders = sa.Table(
     sa.Column("handed", sa.Integer, nullable=False, default=0),  # hand-overs to the engine so far
     _created(),
     sa.Column("finished_at", Instant),
+    sa.Column("due_at", Instant),  # work on it before then changes nothing; none: at once
+    sa.Column("unknown_since", Instant),  # nobody knows since then whether a token exists
+    sa.Column("asked_at", Instant),  # when somebody last wished it to be looked after
+    sa.Column("purpose", sa.String(16)),  # unlock, retry, reissue; none: the payment's own sale
+    sa.Column("follows_id", _ID),  # the order whose place it took
     sa.Index(None, "payment_id"),
     sa.Index(None, "device_id", "status"),
     sa.Index(
@@ -468,6 +474,31 @@ messages = sa.Table(
         "next_at",
         sqlite_where=sa.text("status = 'queued'"),
         postgresql_where=sa.text("status = 'queued'"),
+    ),
+)
+
+proposals = sa.Table(
+    "mpm_proposal",
+    metadata,
+    _id(),
+    _company(),
+    _to("mpm_payment"),
+    _to("mpm_order"),
+    sa.Column("kind", sa.String(16), nullable=False),  # reissue, not_minted
+    sa.Column("attempts", sa.Integer, nullable=False),  # of the order, when it was proposed
+    sa.Column("proposed_by", sa.String(200), nullable=False),
+    sa.Column("proposed_at", Instant, nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("decided_by", sa.String(200)),
+    sa.Column("decided_at", Instant),
+    sa.Column("approved", sa.Boolean),  # none while it is open
+    sa.Index(None, "payment_id"),
+    sa.Index(
+        "uq_mpm_proposal_one_open_per_order",
+        "order_id",
+        unique=True,
+        sqlite_where=sa.text("decided_at IS NULL"),
+        postgresql_where=sa.text("decided_at IS NULL"),
     ),
 )
 
