@@ -9,8 +9,8 @@ from litestar.testing import TestClient
 
 from mpm_core import Secret
 from mpm_host.access.key_store import create_key
-from mpm_host.access.passwords import hash_password
 from mpm_host.access.login import set_protected_password
+from mpm_host.access.passwords import hash_password
 from mpm_host.access.roles import Role
 from mpm_host.audit_trail import Actor
 from mpm_host.config import parse_config

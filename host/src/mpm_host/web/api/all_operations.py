@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from mpm_host.web.api import places
+from mpm_host.web.api import api_keys, company, places, plugins, sessions, users
 from mpm_host.web.api.operation import Operation
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS: tuple[Operation, ...] = (*places.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (
+    *company.OPERATIONS,
+    *sessions.OPERATIONS,
+    *users.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *plugins.OPERATIONS,
+    *places.OPERATIONS,
+)

@@ -75,14 +75,17 @@ def _schemas(operations: tuple[Operation, ...]) -> tuple[Mapping[object, Json], 
             if kind is not None and kind not in kinds
         ]
     found, components = msgspec.json.schema_components(
-        kinds, schema_hook=_schema_of_secret, ref_template=_REF
+        kinds, schema_hook=_schema_of, ref_template=_REF
     )
     return dict(zip(kinds, found, strict=True)), components
 
 
-def _schema_of_secret(kind: type) -> Json:
+def _schema_of(kind: type) -> Json:
+    """Return the schema of what msgspec does not know by itself."""
     if kind is Secret:
         return {"type": "string", "format": "password", "writeOnly": True}
+    if kind is object:
+        return {"description": "Any JSON value."}
     raise NotImplementedError(kind)
 
 

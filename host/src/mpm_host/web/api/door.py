@@ -102,7 +102,10 @@ class ApiDoor:
         if operation.prepare is not None:
             call = attrs.evolve(call, prepared=operation.prepare(call))
         key = _request_key(operation, request, principal)
-        return self._run(operation, call, key)
+        outgoing = self._run(operation, call, key)
+        if operation.after is not None:
+            operation.after(call)
+        return outgoing
 
     # --- who asks ---------------------------------------------------------------------------------
 

@@ -189,6 +189,7 @@ class Operation:
         change: in one transaction, together with the stored answer of the idempotency key.
         act: opens its own transactions, because it also does what a transaction cannot hold.
         prepare: slow work before the transaction, such as hashing a password.
+        after: what other parts of the host must hear once it is committed.
     """
 
     method: Method
@@ -210,6 +211,7 @@ class Operation:
     change: Callable[[Call, Connection], object] | None = None
     act: Callable[[Call], object] | None = None
     prepare: Callable[[Call], object] | None = None
+    after: Callable[[Call], None] | None = None
 
     def __attrs_post_init__(self) -> None:
         if sum(work is not None for work in (self.read, self.change, self.act)) != 1:

@@ -96,6 +96,8 @@ def _is_storable(value: object) -> bool:
 
 
 def _decode(kind: type, value: object) -> object:
+    if kind is object:
+        return value
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
