@@ -48,6 +48,12 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def scaffold(session: nox.Session) -> None:
+    """Write every kind of plugin, build it, install it beside core's wheel, and prove it."""
+    session.run("pytest", "-m", "slow", "tests/scaffold", *session.posargs)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Build every wheel, install them without the checkout and play the demo from them."""
