@@ -111,7 +111,11 @@ class Case:
                 broken.example = broken.example or shown(example)
                 raise
 
-        run()
+        try:
+            run()
+        except RuleBroken as broken:
+            broken.__notes__ = []  # the example is told with the rule
+            raise
 
     def profile(self, examples: int) -> settings:
         """Return how hypothesis searches: bounded, without a file of its own, repeatable."""
@@ -123,4 +127,5 @@ class Case:
             phases=_PHASES if self.shrink else _PHASES[:-1],
             suppress_health_check=list(HealthCheck),
             print_blob=False,
+            report_multiple_bugs=False,
         )

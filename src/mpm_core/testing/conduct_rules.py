@@ -125,14 +125,14 @@ class _Heard(logging.Handler):
 def heard_logs() -> Iterator[list[str]]:
     """Collect every log line of the process, at every level."""
     handler, root = _Heard(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
+    level, others = root.level, root.handlers[:]
+    root.handlers[:] = [handler]  # the test runner's own would show every line of a failed test
     root.setLevel(logging.DEBUG)
     try:
         yield handler.lines
     finally:
         root.setLevel(level)
-        root.removeHandler(handler)
+        root.handlers[:] = others
 
 
 @BOOK.rule(
@@ -229,7 +229,9 @@ def _echoed(case: Case, stage: Stage) -> list[Outcome]:
         return []
     serial = case.subject.serial[::-1]
     refused = [
-        one for one in stage.front.exchanges if serial in str(one.request.body) + one.request.path
+        one
+        for one in stage.front.exchanges
+        if serial in str(one.request.body) + one.request.path + one.request.query
     ]
     front = stage.front
     front.effects |= {front.effect_of(one.request) for one in refused}
@@ -245,7 +247,8 @@ def _echoed(case: Case, stage: Stage) -> list[Outcome]:
 
 def echo(reply: SimulatedReply, request: SimulatedRequest, status: int) -> SimulatedReply:
     """Put our own request, credentials included, into every text of a JSON refusal."""
-    words = f"bad request: {request.body.decode('utf-8', 'replace')} {dict(request.headers)}"
+    body = request.body.decode("utf-8", "replace")
+    words = f"bad request: {body} {request.query} {dict(request.headers)}"
     honest = json_of(reply)
     if not isinstance(honest, dict):
         return reply

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+import pytest
+
 from mpm_core.errors import PluginLoadError
 from mpm_core.manifest import PluginKind
 from mpm_core.testing.cases import Case, open_workshop
@@ -130,7 +132,13 @@ def _add(contract: type[_Contract], rule: Rule, test: Callable[[_Contract], None
 def _checking(rule: Rule) -> Callable[[_Contract], None]:
     def test(self: _Contract) -> None:
         __tracebackhide__ = True
-        rule.check(self._case)
+        told = ""
+        try:
+            rule.check(self._case)
+        except RuleBroken as broken:
+            told = str(broken)
+        if told:
+            pytest.fail(told, pytrace=False)  # the author needs these lines, not our frames
 
     return test
 
@@ -140,6 +148,6 @@ def _failing(rule: Rule, plugin: str, reason: str) -> Callable[[_Contract], None
         __tracebackhide__ = True
         broken = RuleBroken(reason)
         broken.rule, broken.plugin = rule, plugin
-        raise broken
+        pytest.fail(str(broken), pytrace=False)
 
     return test

@@ -7,12 +7,15 @@ for all of them, so the rules about that are written once, over deeds.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import attrs
+from hypothesis import strategies as st
 
 from mpm_core.devices import Device, DeviceKind
 from mpm_core.manifest import PluginKind, Recovery
@@ -34,14 +37,22 @@ __all__ = [
     "Purchase",
     "Sale",
     "Sending",
+    "States",
     "charge_for",
     "deed_of",
     "device_of",
     "good_outcome",
     "open_deed",
+    "serials",
     "unit_of",
 ]
 
+States = dict[str, dict[str, str]]
+"""What the host keeps as each device's `state`, by serial."""
+
+_GRANTING = frozenset(
+    {"mpm_generate_token", "mpm_find_token", "mpm_clear_device", "mpm_switch_device"}
+)
 _KEYS = itertools.count(1)
 _DAYS_SOLD = 7
 _STEPS_SOLD = 10
@@ -64,7 +75,7 @@ class Deed(ABC):
 
 def new_key() -> str:
     """Return a key no other order, message or push has."""
-    return f"{next(_KEYS):032x}"
+    return hashlib.sha256(str(next(_KEYS)).encode()).hexdigest()[:32]
 
 
 # --- selling --------------------------------------------------------------------------------------
@@ -99,8 +110,6 @@ def device_of(subject: Subject, serial: str, state: dict[str, str] | None = None
     details: object = None
     if details_class is not None:
         place = SettingsPlace(company="umeme", instance=subject.name, plugin=subject.name)
-        from pathlib import Path  # noqa: PLC0415
-
         details = read_settings(
             details_class, subject.details, place=place, environ={}, folder=Path()
         )
@@ -110,6 +119,12 @@ def device_of(subject: Subject, serial: str, state: dict[str, str] | None = None
         details=details,
         state=state or {},
     )
+
+
+def serials(subject: Subject) -> st.SearchStrategy[str]:
+    """Return serials as the manifest allows them, leading zeros and odd characters included."""
+    pattern = st.from_regex(subject.manifest.serial_pattern, fullmatch=True)
+    return pattern.filter(lambda serial: serial == serial.strip() and serial.isascii())
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -145,15 +160,14 @@ class Purchase:
             prepared=dict(self.prepared.inputs) if self.prepared else {},
         )
 
-    def try_once(self, stage: Stage, states: dict[str, dict[str, str]]) -> Outcome:
+    def try_once(self, stage: Stage, states: States) -> Outcome:
         """Make one attempt: prepare once, keep what was prepared, then ask for the grant."""
         stage.front.changing.add(self.key)
         failed = self.make_ready(stage, states)
         if failed is not None:
             return self._note(failed)
         self.attempt += 1
-        hook = "mpm_clear_device" if self.kind is ChargeKind.CLEAR else "mpm_generate_token"
-        outcome = self._note(self._ask(stage, hook, states))
+        outcome = self._note(self._ask(stage, self._hook, states))
         for _ in range(_PATIENCE):
             if not isinstance(outcome.answer, Pending):
                 return outcome
@@ -161,7 +175,13 @@ class Purchase:
             outcome = self.find(stage, states)
         return outcome
 
-    def make_ready(self, stage: Stage, states: dict[str, dict[str, str]]) -> Outcome | None:
+    @property
+    def _hook(self) -> str:
+        if self.kind is ChargeKind.CLEAR:
+            return "mpm_clear_device"
+        return "mpm_switch_device" if self.subject.manifest.switches else "mpm_generate_token"
+
+    def make_ready(self, stage: Stage, states: States) -> Outcome | None:
         """Prepare an order that is not prepared yet; returns the outcome if that failed."""
         if self.prepared is not None or not self.subject.has("mpm_prepare_order"):
             return None
@@ -173,13 +193,16 @@ class Purchase:
             states[self.serial] = dict(outcome.answer.state)
         return None
 
-    def find(self, stage: Stage, states: dict[str, dict[str, str]]) -> Outcome:
+    def find(self, stage: Stage, states: States) -> Outcome:
         """Look for a lost answer."""
         return self._note(self._ask(stage, "mpm_find_token", states))
 
-    def _ask(self, stage: Stage, hook: str, states: dict[str, dict[str, str]]) -> Outcome:
+    def _ask(self, stage: Stage, hook: str, states: States) -> Outcome:
         device = device_of(self.subject, self.serial, states.get(self.serial))
-        return stage.call(hook, device=device, charge=self.charge, order=self.order(stage))
+        order = self.order(stage)
+        if hook == "mpm_switch_device":
+            return stage.call(hook, device=device, on=True, order=order)
+        return stage.call(hook, device=device, charge=self.charge, order=order)
 
     def _note(self, outcome: Outcome) -> Outcome:
         self.gained += outcome.gained
@@ -196,7 +219,7 @@ class Sale(Deed):
         self.kind = kind
         if subject.manifest.operations[kind].recovery is Recovery.DESIRED_STATE:
             self.least_gain = 0
-        self.states: dict[str, dict[str, str]] = {}
+        self.states: States = {}
 
     def prepare(self, stage: Stage) -> None:
         """Deliver the device."""
@@ -246,7 +269,7 @@ class Sending(Deed):
     def do(self, stage: Stage) -> Outcome:
         """Send another message."""
         stage.front.changing |= {self._to.digits, (key := new_key())}
-        message = Message(key=key, to=self._to, body=f"Token 1234 5678 9012, no. {int(key, 16)}")
+        message = Message(key=key, to=self._to, body=f"Token 1234 5678 9012, no. {next(_KEYS)}")
         return stage.call("mpm_send_message", message=message)
 
 
@@ -262,7 +285,7 @@ class Prompting(Deed):
     def push(self) -> Push:
         """Return a push no telecom has seen."""
         return Push(
-            key=f"KIT{int(new_key(), 16):012d}",
+            key=f"KIT{new_key()[:20].upper()}",
             serial=self._subject.serial or "47000124512",
             amount=Money.parse("1000", self._subject.currency),
             payer=self._payer,
@@ -294,8 +317,7 @@ def good_outcome(outcome: Outcome, deed: Deed) -> Outcome:
         RuleBroken: it did not.
     """
     if outcome.error is not None or (
-        outcome.hook in {"mpm_generate_token", "mpm_find_token"}
-        and not isinstance(outcome.answer, Grant)
+        outcome.hook in _GRANTING and not isinstance(outcome.answer, Grant)
     ):
         raise RuleBroken(f"{deed.name} that nothing hindered ended with {outcome}")
     return outcome

@@ -20,7 +20,7 @@ from mpm_core.payments import (
 from mpm_core.simulation import SimulatedReply
 from mpm_core.simulation_faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
 from mpm_core.testing.conversations import Conversation, example_payment
-from mpm_core.testing.deeds import Deed, Prompting, Purchase, Sending, device_of
+from mpm_core.testing.deeds import Deed, Prompting, Purchase, Sending, States, device_of
 from mpm_core.testing.front import WireFault
 from mpm_core.testing.samples import report_arguments
 from mpm_core.testing.stages import Outcome, Stage
@@ -71,7 +71,7 @@ def exercise_with_faults(stage: Stage) -> Iterator[Outcome]:
 
 def _sell(stage: Stage) -> Iterator[Outcome]:
     subject = stage.subject
-    states: dict[str, dict[str, str]] = {}
+    states: States = {}
     unknown = stage.subject.serial[::-1]
     for kind in subject.sellable[:1]:
         yield Purchase(subject=subject, serial=unknown, kind=kind).try_once(stage, {})

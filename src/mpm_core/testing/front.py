@@ -116,9 +116,11 @@ class Front:
 
 
 def texts_of(request: SimulatedRequest) -> tuple[str, ...]:
-    """Return every text a request holds: path, body as it is, and the values of JSON and forms."""
+    """Return every text a request holds: path, query, body, the values of JSON and of forms."""
     body = request.body.decode("utf-8", "replace")
-    found = [request.path, body, *(value for _, value in parse_qsl(body, keep_blank_values=True))]
+    found = [request.path, body]
+    for form in (request.query, body):
+        found += [value for _, value in parse_qsl(form, keep_blank_values=True)]
     try:
         found.extend(_leaves(json.loads(body)))
     except (ValueError, RecursionError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 
-from mpm_core.errors import OutcomeUnknown
+from mpm_core.errors import NothingHappened, OutcomeUnknown
 from mpm_core.manifest import PluginKind, Recovery
 from mpm_core.orders import ChargeKind, Grant, NotFound, Prepared
 from mpm_core.simulation import SimulatedReply
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Purchase, Sale, open_deed
+from mpm_core.testing.deeds import Purchase, Sale, States, open_deed
 from mpm_core.testing.front import WireFault
 from mpm_core.testing.replay_machine import run_replays
 from mpm_core.testing.rules import Applies, RuleBook, RuleBroken
@@ -17,6 +19,7 @@ from mpm_core.testing.selling_rules import enter_codes, sell
 from mpm_core.testing.stages import Outcome, Stage, open_stage
 from mpm_core.testing.subjects import Subject
 from mpm_core.testing.truth import expect_error, expect_once, expect_truth
+from mpm_core.testing.vendor_rules import NO_ANSWERS
 from mpm_core.testing.wire_rules import FAMILIES, sells_over_the_wire
 
 __all__ = ["BOOK"]
@@ -100,11 +103,12 @@ def _check_repeat(case: Case, kind: ChargeKind) -> None:
     with open_deed(case, Sale(case.subject, kind)) as stage:
         had = stage.grants()
         purchase = _buy(stage, kind)
-        states: dict[str, dict[str, str]] = {}
+        states: States = {}
         stage.front.play(LOST, times=1)
         lost = purchase.try_once(stage, states)
         expect_error(lost, OutcomeUnknown, "When the answer was lost")
         stage.restart()
+        stage.now += timedelta(hours=1)
         grants = [_repeat(stage, purchase, states) for _ in range(2)]
         gained = stage.grants() - had
         enter_codes(stage, purchase.serial, grants[-1])
@@ -117,7 +121,7 @@ def _check_repeat(case: Case, kind: ChargeKind) -> None:
         raise RuleBroken(f"two repeats of one order for {kind} brought different codes.")
 
 
-def _repeat(stage: Stage, purchase: Purchase, states: dict[str, dict[str, str]]) -> Grant:
+def _repeat(stage: Stage, purchase: Purchase, states: States) -> Grant:
     outcome = purchase.try_once(stage, states)
     if not isinstance(outcome.answer, Grant):
         raise RuleBroken(f"the repeat of an order whose answer was lost ended with {outcome}.")
@@ -138,11 +142,12 @@ def _deterministic(case: Case) -> None:
     for kind in kinds_with(case.subject, Recovery.DETERMINISTIC):
         with open_stage(case) as stage:
             stage.deliver(case.subject.serial)
-            states: dict[str, dict[str, str]] = {}
+            states: States = {}
             for _ in range(2):
                 purchase = _buy(stage, kind)
                 grants = [sell(stage, purchase, states) for _ in range(2)]
                 stage.restart()
+                stage.now += timedelta(hours=1)
                 grants.append(sell(stage, purchase, states))
                 if len({grant.codes for grant in grants}) > 1:
                     raise RuleBroken(f"one order for {kind} brought different codes when repeated.")
@@ -154,7 +159,7 @@ def _deterministic(case: Case) -> None:
     "a lost answer is found again, and only that one",
     promise="Recovery *lookup*: after a lost answer `mpm_find_token` brings the very code that was "
     "sold; an order that never reached the vendor is `NotFound`, also when the device has other "
-    "orders; looking sells nothing.",
+    "orders; looking sells nothing, and a look-up that fails raises.",
     remedy="look up by the reference you sent (order.key or order.prepared), not by the device's "
     "newest sale.",
     applies=_recovers(Recovery.LOOKUP),
@@ -164,11 +169,12 @@ def _lookup(case: Case) -> None:
     for kind in kinds_with(case.subject, Recovery.LOOKUP):
         _check_found(case, kind)
         _check_not_found(case, kind)
+        _check_failed_find(case, kind)
 
 
 def _check_found(case: Case, kind: ChargeKind) -> None:
     with open_deed(case, Sale(case.subject, kind)) as stage:
-        states: dict[str, dict[str, str]] = {}
+        states: States = {}
         purchase = _buy(stage, kind)
         stage.front.play(LOST, times=1)
         expect_error(purchase.try_once(stage, states), OutcomeUnknown, "When the answer was lost")
@@ -190,13 +196,27 @@ def _check_the_find(outcome: Outcome, other: Grant) -> None:
 
 def _check_not_found(case: Case, kind: ChargeKind) -> None:
     with open_deed(case, Sale(case.subject, kind)) as stage:
-        states: dict[str, dict[str, str]] = {}
+        states: States = {}
         purchase = _buy(stage, kind)
         stage.front.play(SWALLOWED, times=1)
         expect_error(purchase.try_once(stage, states), OutcomeUnknown, "When nothing was answered")
         outcome = purchase.find(stage, states)
     if not isinstance(outcome.answer, NotFound) or outcome.gained:
         raise RuleBroken(f"looking for an order the vendor never saw ended with {outcome}.")
+
+
+def _check_failed_find(case: Case, kind: ChargeKind) -> None:
+    for name, reply in NO_ANSWERS.items():
+        with open_deed(case, Sale(case.subject, kind)) as stage:
+            purchase = _buy(stage, kind)
+            sell(stage, purchase, {})
+            found = purchase.find(stage, {})
+            if not found.exchanges:
+                raise RuleBroken("looking for an order made no request.")
+            stage.front.effects = {stage.front.effect_of(found.exchanges[-1].request)}
+            stage.front.play(WireFault(instead=reply))
+            outcome = purchase.find(stage, {})
+        expect_error(outcome, NothingHappened, f"When looking for an order brought {name}")
 
 
 @BOOK.rule(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import timedelta
 
 import attrs
 from hypothesis import settings
@@ -156,6 +157,7 @@ class _Replays(RuleBasedStateMachine):
         wire_fault = _FAULTS[fault]
         if wire_fault is not None:
             self.stage.front.play(wire_fault)
+        self.stage.now += timedelta(minutes=10)
         outcome = kept.purchase.try_once(self.stage, self.states)
         self.stage.front.stop()
         self._check_gain(kept)

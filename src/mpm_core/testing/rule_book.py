@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mpm_core.testing import (
+    callback_rules,
     class_rules,
     conduct_rules,
     import_rules,
@@ -30,6 +31,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         module.BOOK
         for module in (
             class_rules,
+            callback_rules,
             import_rules,
             page_rules,
             conduct_rules,

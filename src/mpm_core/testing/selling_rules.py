@@ -12,7 +12,16 @@ from mpm_core.errors import ContractViolation, NothingHappened
 from mpm_core.manifest import OrphanEffect, PluginKind
 from mpm_core.orders import ChargeKind, Delivery, Grant
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Purchase, Sale, device_of, good_outcome, open_deed, unit_of
+from mpm_core.testing.deeds import (
+    Purchase,
+    Sale,
+    States,
+    device_of,
+    good_outcome,
+    open_deed,
+    serials,
+    unit_of,
+)
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import Outcome, Stage, open_stage
 from mpm_core.testing.subjects import Subject
@@ -23,11 +32,10 @@ from mpm_core.units import format_kwh, parse_kwh
 __all__ = ["BOOK"]
 
 BOOK = RuleBook()
-_LARGEST = {ChargeKind.ENERGY: 1_600_000, ChargeKind.TIME: 3650}
+_LARGEST = {ChargeKind.ENERGY: 1_600_000, ChargeKind.TIME: 1000}
 _ENERGY = re.compile(r"accepted ([0-9.]+) kWh", re.ASCII)
 _TIME = re.compile(r"accepted ([0-9]+) days?", re.ASCII)
 _MOST_THREADS = 8
-States = dict[str, dict[str, str]]
 
 
 def _sells(subject: Subject) -> bool:
@@ -37,10 +45,8 @@ def _sells(subject: Subject) -> bool:
 _WHEN = "manufacturers with an operation to sell"
 
 
-def serials(subject: Subject) -> st.SearchStrategy[str]:
-    """Return serials as the manifest allows them, leading zeros and odd characters included."""
-    pattern = st.from_regex(subject.manifest.serial_pattern, fullmatch=True)
-    return pattern.filter(lambda serial: serial == serial.strip() and serial.isascii())
+def _charges(subject: Subject) -> bool:
+    return _sells(subject) and not subject.manifest.switches
 
 
 def quantities(subject: Subject, kind: ChargeKind) -> st.SearchStrategy[int | None]:
@@ -104,8 +110,8 @@ def sell(stage: Stage, purchase: Purchase, states: States) -> Grant:
     "device accepts its codes, and shows the same quantity.",
     remedy="integers and Decimal from charge.quantity to the wire: no float, no rounding, no charge "
     "from money where the vendor takes energy.",
-    applies=_sells,
-    when=_WHEN,
+    applies=_charges,
+    when=f"{_WHEN}, not by switching",
 )
 def _exact_quantities(case: Case) -> None:
     for kind in case.subject.sellable:
@@ -142,8 +148,8 @@ def _check_quantity(stage: Stage, purchase: Purchase, grant: Grant) -> None:
     promise="Nothing, less than nothing, and energy between two steps: an error that says that "
     "nothing happened, and no request that sells.",
     remedy="check charge.quantity first and raise ContractViolation: whoever computed it must round.",
-    applies=lambda subject: _sells(subject) and any(map(unit_of, subject.sellable)),
-    when="manufacturers that sell energy or time",
+    applies=lambda subject: _charges(subject) and any(map(unit_of, subject.sellable)),
+    when="manufacturers that sell energy or time, not by switching",
 )
 def _impossible_quantities(case: Case) -> None:
     for kind in filter(unit_of, case.subject.sellable):
@@ -174,8 +180,8 @@ def _check_refused_at_once(outcome: Outcome, what: str) -> None:
     promise="A charge of a kind that is no operation of the manifest ends with an error that says "
     "that nothing happened, and the vendor gives nothing.",
     remedy='raise NotSupported("…sells energy only") before anybody is asked.',
-    applies=_sells,
-    when=_WHEN,
+    applies=_charges,
+    when=f"{_WHEN}, not by switching",
 )
 def _undeclared_kinds(case: Case) -> None:
     undeclared = {ChargeKind.ENERGY, ChargeKind.TIME, ChargeKind.UNLOCK}
@@ -387,7 +393,8 @@ def _switches(case: Case) -> None:
     "M-39",
     "what an unseen grant does is declared truly",
     promise="Where the vendor credits the device itself (`Delivery.REMOTE`), the operation's "
-    "`orphan_effect` is *credits_device*: the host must never sell again while in doubt.",
+    "`orphan_effect` is *credits_device*, unless a repeat is safe: the host must never sell again "
+    "while in doubt.",
     remedy="orphan_effect=OrphanEffect.CREDITS_DEVICE for this operation.",
     applies=_sells,
     when=_WHEN,
@@ -399,9 +406,13 @@ def _orphan_effect(case: Case) -> None:
             grant = sell(
                 stage, Purchase(subject=case.subject, serial=case.subject.serial, kind=kind), {}
             )
-        declared = case.subject.manifest.operations[kind].orphan_effect
-        if grant.delivery is Delivery.REMOTE and declared is not OrphanEffect.CREDITS_DEVICE:
-            raise RuleBroken(f"{kind} is credited by the vendor, but declared {declared}.")
+        operation = case.subject.manifest.operations[kind]
+        truly = OrphanEffect.CREDITS_DEVICE
+        is_doubtful = not operation.recovery.repeat_is_safe
+        if grant.delivery is Delivery.REMOTE and is_doubtful and operation.orphan_effect != truly:
+            raise RuleBroken(
+                f"{kind} is credited by the vendor, but declared {operation.orphan_effect}."
+            )
 
 
 @BOOK.rule(

@@ -142,6 +142,7 @@ def installed_subject(name: str, *, test_file: str = "", **known: object) -> Sub
     manifest: Manifest = plugin_class.manifest  # type: ignore[attr-defined]  # just checked
     attributes: dict[str, object] = {
         "serial": manifest.example_serial,
+        "details": manifest.example_details,
         "readme": _readme(test_file) or _description(installed.distribution),
         **{key: value for key, value in known.items() if value},
     }
@@ -170,5 +171,4 @@ def _description(distribution: str) -> str:
     """Return the page of an installed distribution, as the package index shows it."""
     from importlib_metadata import metadata  # noqa: PLC0415 - late, as in discovery
 
-    payload = metadata(distribution).get_payload()
-    return payload if isinstance(payload, str) else ""
+    return str(metadata(distribution).get("Description", ""))

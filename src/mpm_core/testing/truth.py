@@ -55,7 +55,9 @@ def expect_error(
     expect_sound(outcome, when)
     wrong = never is not None and isinstance(outcome.error, never)
     if not isinstance(outcome.error, kind) or wrong:
-        raise RuleBroken(f"{when}, the call ended with {outcome} and not with {kind.__name__}.")
+        raise RuleBroken(
+            f"{when}, the call must end with {kind.__name__}, but ended with {outcome}"
+        )
 
 
 def expect_once(outcome: Outcome, when: str) -> None:

@@ -14,7 +14,7 @@ from mpm_core.settings import describe
 from mpm_core.simulation import SimulatedPayment, SimulatedReply
 from mpm_core.testing.answer_spoiling import MISSING, bare, json_of, places_of, with_change
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Sale, device_of, example_phone, good_outcome, open_deed
+from mpm_core.testing.deeds import Sale, device_of, example_phone, good_outcome, open_deed, serials
 from mpm_core.testing.front import WireFault
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import SHORT, Outcome, Stage, open_stage
@@ -248,24 +248,29 @@ def wrong_secrets(subject: Subject) -> dict[str, object]:
 @BOOK.rule(
     "M-22",
     "the look-up tells known devices from unknown ones",
-    promise="`mpm_register_device` answers *mapped* for a delivered serial, *not_mapped* for another "
-    "one, the same every time, and gives nothing.",
+    promise="For any serial `mpm_register_device` answers *not_mapped* before it is delivered and "
+    "*mapped* afterwards, every time, and gives nothing.",
     remedy="return DeviceMapping.MAPPED or DeviceMapping.NOT_MAPPED by the vendor's documented words.",
     applies=lambda subject: subject.manifest.supports_lookup,
     when="`supports_lookup`",
 )
 def _lookup(case: Case) -> None:
     with open_stage(case) as stage:
-        unknown = _register(stage)
-        stage.deliver(case.subject.serial)
-        known = [_register(stage), _register(stage)]
-    for outcome, expected in (
-        (unknown, DeviceMapping.NOT_MAPPED),
-        (known[0], DeviceMapping.MAPPED),
-        (known[1], DeviceMapping.MAPPED),
-    ):
-        if outcome.answer is not expected or outcome.gained:
-            raise RuleBroken(f"the look-up of a device that is {expected} ended with {outcome}.")
+
+        def check(serial: str) -> None:
+            if serial in stage.serials:
+                return
+            _expect_mapping(_register(stage, serial), DeviceMapping.NOT_MAPPED)
+            stage.deliver(serial)
+            for _ in range(2):
+                _expect_mapping(_register(stage, serial), DeviceMapping.MAPPED)
+
+        case.holds(serials(case.subject), check, examples=15)
+
+
+def _expect_mapping(outcome: Outcome, expected: DeviceMapping) -> None:
+    if outcome.answer is not expected or outcome.gained:
+        raise RuleBroken(f"the look-up of a device that is {expected} ended with {outcome}.")
 
 
 @BOOK.rule(
@@ -309,6 +314,6 @@ def _learn_lookup(stage: Stage) -> tuple[str, str]:
     return stage.front.effect_of(outcome.exchanges[-1].request)
 
 
-def _register(stage: Stage) -> Outcome:
-    device = device_of(stage.subject, stage.subject.serial)
+def _register(stage: Stage, serial: str = "") -> Outcome:
+    device = device_of(stage.subject, serial or stage.subject.serial)
     return stage.call("mpm_register_device", device=device)
