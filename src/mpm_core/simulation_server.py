@@ -145,6 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's own names
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - http.server's own signature
+        # without the query: some vendors want credentials there
+        path = urlsplit(getattr(self, "path", "")).path
+        _log.debug("%s %s was answered %s", self.command, path, str(code))
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         _log.debug(format, *args)
 

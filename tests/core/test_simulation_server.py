@@ -246,8 +246,11 @@ def test_the_control_door_has_nothing_else(server, path):
     assert ask(server, path)[0] == 404
 
 
-def test_the_query_reaches_the_simulator_and_is_not_shown(server, echo):
+def test_the_query_reaches_the_simulator_and_is_not_shown(server, echo, caplog):
+    caplog.set_level(logging.DEBUG)
     ask(server, "/echo/login?Username=a&Password=b%20c", "POST")
     (asked,) = echo.asked
     assert (asked.path, asked.query) == ("login", "Username=a&Password=b%20c")
     assert "Password" not in repr(asked)
+    assert "POST /echo/login was answered 200" in caplog.text
+    assert "Password" not in caplog.text

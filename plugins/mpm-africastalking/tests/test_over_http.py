@@ -272,7 +272,7 @@ def test_a_request_that_is_refused_is_not_quoted(send, simulator):
     assert str(failure).endswith("/version1/messaging refused the request (status 400).")
 
 
-@pytest.mark.parametrize("status", [402, 409, 415, 422])
+@pytest.mark.parametrize("status", [400, 402, 409, 415, 422])
 def test_an_undocumented_4xx_is_unknown(make_plugin, make_context, status):
     canned = Canned(SimulatedReply(status=status, body=b"{}"))
     with serve({"gateway": canned}) as other:

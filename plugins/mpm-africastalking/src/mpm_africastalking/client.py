@@ -14,7 +14,6 @@ __all__ = ["AfricasTalkingClient"]
 
 # Said by the API's front before any message is looked at.
 _NOT_PROCESSED = (
-    HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
@@ -85,7 +84,7 @@ class AfricasTalkingClient:
                 f"{answer.where} refused the login (status 401); check that username and api_key "
                 "belong together and to api_url. A new key works after some minutes."
             )
-        if answer.status == HTTPStatus.BAD_REQUEST:
+        if answer.status == HTTPStatus.BAD_REQUEST and answer.content_type == "text/plain":
             raise Refused(f"{answer.where} refused the request (status 400).", "400")
         if answer.status in _NOT_PROCESSED:
             raise Misconfigured(
