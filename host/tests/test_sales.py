@@ -258,11 +258,10 @@ def test_a_plain_appliance_has_no_serial(company, sold):
             id="negative cost",
         ),
         pytest.param(
-            {"down_payment": tzs("10")},
-            "down_payment_unsupported",
-            "Down payments cannot be booked yet; sell without one and let the customer pay the "
-            "first instalment.",
-            id="down payment",
+            {"down_payment": tzs("1000000000")},
+            "down_payment_invalid",
+            "The down payment must be between 0 and the cost of what is sold.",
+            id="down payment above the cost",
         ),
         pytest.param(
             {"instalments": 0},

@@ -24,7 +24,9 @@ class LedgerAccount(StrEnum):
     """The accounts of the ledger: where the money came from, and what each line was for."""
 
     CLEARING = "clearing"
+    CASH = "cash"  # taken by staff, such as a down payment
     INSTALMENT = "instalment"
+    DOWN_PAYMENT = "down_payment"
     ACCESS_RATE = "access_rate"
     ENERGY = "energy"
     TIME = "time"

@@ -11,6 +11,7 @@ from mpm_core.plans import Period, PlanChangeRefused
 from mpm_core.schedules import (
     SaleTerms,
     ScheduledRow,
+    down_payment_row,
     instalments_by_cost,
     instalments_by_count,
 )
@@ -18,6 +19,7 @@ from mpm_host.appliances import StoredAppliance
 from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
 from mpm_host.inputs import check_amount_given, check_day
+from mpm_host.ledger import LedgerAccount
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["PlanTerms", "PlanWrites", "SaleDevice", "prepare_sale"]
@@ -33,8 +35,7 @@ class PlanTerms:
         instalment_cost: of each one; the last takes what is left.
         price_per_day: energy as a service.
         minimum_payment: the least that buys days of energy as a service.
-        down_payment: only nothing, for now: one must be booked through the ledger, which is not
-            built yet.
+        down_payment: taken in cash at the sale; part of the cost, and a paid row of the plan.
         sold_on: the day of registration, or the company's today, when it is not given.
         first_due_on: one period after the sale when it is not given.
     """
@@ -61,10 +62,15 @@ class SaleDevice:
 
 @attrs.frozen(kw_only=True)
 class PlanWrites:
-    """Rows of a new plan."""
+    """Rows of a new plan.
+
+    Attributes:
+        entries: of the ledger, for the down payment.
+    """
 
     plan: dict[str, object]
     rows: tuple[dict[str, object], ...]
+    entries: tuple[dict[str, object], ...] = ()
 
     @property
     def plan_id(self) -> str:
@@ -100,14 +106,17 @@ def prepare_sale(  # noqa: PLR0913, PLR0917 - who buys what on which terms, and 
         "live": True,
         "sold_on": sold_on,
         "cost": money.cost,
-        "down_payment": 0,
+        "down_payment": money.down_payment,
         "currency": company.company.currency,
         "period": terms.period.value if scheduled else None,
         "price_per_day": money.price_per_day,
         "minimum_payment": money.minimum_payment,
         "created_at": now,
     }
-    return PlanWrites(plan=plan, rows=tuple(_plan_row(plan, row) for row in scheduled))
+    rows = tuple(_plan_row(plan, row) for row in scheduled)
+    paid = [str(row["id"]) for row in rows if not row["remaining"]]
+    entries = _down_payment_entries(plan, paid[0], money.down_payment, now) if paid else ()
+    return PlanWrites(plan=plan, rows=rows, entries=entries)
 
 
 @attrs.frozen(kw_only=True)
@@ -115,6 +124,7 @@ class _PlanMoney:
     """The amounts of terms in minor units, checked; a plan has one of the last three."""
 
     cost: int
+    down_payment: int
     minimum_payment: int
     instalments: int | None
     instalment_cost: int | None
@@ -122,7 +132,6 @@ class _PlanMoney:
 
     @classmethod
     def read(cls, terms: PlanTerms, currency: str) -> _PlanMoney:
-        _refuse_down_payment(terms)
         ways = (terms.instalments, terms.instalment_cost, terms.price_per_day)
         if sum(way is not None for way in ways) != 1:
             raise ServiceRefused(
@@ -133,8 +142,15 @@ class _PlanMoney:
             raise ServiceRefused(
                 RefusalCode.TERMS_INVALID, "A plan with instalments needs the cost of what is sold."
             )
+        down_payment = _minor(terms.down_payment, currency, "down payment") or 0
+        if down_payment and terms.price_per_day is not None:
+            raise ServiceRefused(
+                RefusalCode.TERMS_INVALID,
+                "Energy as a service has no down payment; leave it out.",
+            )
         return cls(
             cost=_minor(terms.cost, currency, "cost") or 0,
+            down_payment=down_payment,
             minimum_payment=_minor(terms.minimum_payment, currency, "minimum payment") or 0,
             instalments=terms.instalments,
             instalment_cost=_minor(terms.instalment_cost, currency, "instalment cost"),
@@ -146,15 +162,6 @@ def _minor(amount: Money | None, currency: str, what: str) -> int | None:
     return None if amount is None else check_amount_given(amount, currency, what)
 
 
-def _refuse_down_payment(terms: PlanTerms) -> None:
-    if terms.down_payment is not None and terms.down_payment.minor:
-        raise ServiceRefused(
-            RefusalCode.DOWN_PAYMENT_UNSUPPORTED,
-            "Down payments cannot be booked yet; sell without one and let the customer pay the "
-            "first instalment.",
-        )
-
-
 def _schedule(terms: PlanTerms, money: _PlanMoney, sold_on: date) -> tuple[ScheduledRow, ...]:
     if money.price_per_day is not None:
         _require_positive(money.price_per_day, "price per day")
@@ -162,15 +169,24 @@ def _schedule(terms: PlanTerms, money: _PlanMoney, sold_on: date) -> tuple[Sched
     _require_positive(money.cost, "cost")
     if terms.first_due_on is not None:
         check_day(terms.first_due_on, "The first due day")
-    agreed = SaleTerms(
-        cost=money.cost, period=terms.period, sold_on=sold_on, first_due_on=terms.first_due_on
-    )
     try:
-        if money.instalment_cost is not None:
-            return instalments_by_cost(agreed, money.instalment_cost)
-        return instalments_by_count(agreed, money.instalments or 0)
+        agreed = SaleTerms(
+            cost=money.cost,
+            down_payment=money.down_payment,
+            period=terms.period,
+            sold_on=sold_on,
+            first_due_on=terms.first_due_on,
+        )
+        paid = down_payment_row(agreed)
+        return (*([paid] if paid else []), *_instalments(agreed, money))
     except PlanChangeRefused as error:
         raise ServiceRefused(error.code, str(error)) from None
+
+
+def _instalments(agreed: SaleTerms, money: _PlanMoney) -> tuple[ScheduledRow, ...]:
+    if money.instalment_cost is not None:
+        return instalments_by_cost(agreed, money.instalment_cost)
+    return instalments_by_count(agreed, money.instalments or 0)
 
 
 def _require_positive(minor: int, what: str) -> None:
@@ -188,6 +204,33 @@ def _plan_row(plan: dict[str, object], row: ScheduledRow) -> dict[str, object]:
         "cost": row.cost,
         "remaining": row.remaining,
     }
+
+
+def _down_payment_entries(
+    plan: dict[str, object], row_id: str, amount: int, now: datetime
+) -> tuple[dict[str, object], ...]:
+    """Book what was taken in cash: the ledger explains the plan's paid row."""
+    journal_id = new_identifier()
+    booked = (
+        (LedgerAccount.CASH, -amount, ""),
+        (LedgerAccount.DOWN_PAYMENT, amount, row_id),
+    )
+    return tuple(
+        {
+            "id": new_identifier(),
+            "company_id": plan["company_id"],
+            "journal_id": journal_id,
+            "payment_id": None,
+            "customer_id": plan["customer_id"],
+            "position": position,
+            "account": account.value,
+            "amount": value,
+            "currency": plan["currency"],
+            "refers_to": refers_to,
+            "at": now,
+        }
+        for position, (account, value, refers_to) in enumerate(booked)
+    )
 
 
 def _check_device_fits(appliance: StoredAppliance, device: SaleDevice | None) -> None:

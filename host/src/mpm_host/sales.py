@@ -73,13 +73,16 @@ def sell(
 
 
 def insert_plans(connection: Connection, plans: list[PlanWrites]) -> None:
-    """Write new plans with their rows, one statement per table."""
+    """Write new plans with their rows and down payments, one statement per table."""
     if not plans:
         return
     connection.execute(sa.insert(t.plans), [writes.plan for writes in plans])
     rows = [row for writes in plans for row in writes.rows]
     if rows:
         connection.execute(sa.insert(t.plan_rows), rows)
+    entries = [entry for writes in plans for entry in writes.entries]
+    if entries:
+        connection.execute(sa.insert(t.entries), entries)
 
 
 def _lock_customer(connection: Connection, company: CompanyRecord, customer_id: str) -> None:

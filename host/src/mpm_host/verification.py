@@ -124,13 +124,13 @@ def _unbooked_payments_have_no_entries() -> Check:
 
 
 def _debts_equal_their_entries(
-    table: sa.Table, cost: sa.Column[int], account: LedgerAccount, name: str
+    table: sa.Table, cost: sa.Column[int], accounts: tuple[LedgerAccount, ...], name: str
 ) -> Check:
     """What is left of a debt is its cost less what was paid on it, and within its cost."""
     e = t.entries.c
     paid = (
         sa.select(e.refers_to, sa.func.sum(e.amount).label("paid"))
-        .where(e.account == account.value)
+        .where(e.account.in_([account.value for account in accounts]))
         .group_by(e.refers_to)
         .subquery()
     )
@@ -270,12 +270,16 @@ _MAKERS: tuple[Callable[[], Check], ...] = (
 CHECKS: tuple[Check, ...] = (
     *(make() for make in _MAKERS),
     _debts_equal_their_entries(
-        t.plan_rows, t.plan_rows.c.cost, LedgerAccount.INSTALMENT, "plan row"
+        t.plan_rows,
+        t.plan_rows.c.cost,
+        (LedgerAccount.INSTALMENT, LedgerAccount.DOWN_PAYMENT),
+        "plan row",
     ),
     _debts_equal_their_entries(
-        t.access_debts, t.access_debts.c.amount, LedgerAccount.ACCESS_RATE, "access debt"
+        t.access_debts, t.access_debts.c.amount, (LedgerAccount.ACCESS_RATE,), "access debt"
     ),
     _entries_refer_to_debts(t.plan_rows, LedgerAccount.INSTALMENT, "plan row"),
+    _entries_refer_to_debts(t.plan_rows, LedgerAccount.DOWN_PAYMENT, "plan row"),
     _entries_refer_to_debts(t.access_debts, LedgerAccount.ACCESS_RATE, "access debt"),
     *ORDER_CHECKS,
 )
