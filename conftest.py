@@ -11,4 +11,5 @@ pytest_plugins = (
     "tests.support.databases",
     "tests.support.installed_plugins",
     "tests.support.hosts",
+    "tests.support.command_line",
 )

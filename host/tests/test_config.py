@@ -479,7 +479,7 @@ def test_every_mistake_is_told_at_once():
 
     assert refusal(text) == (
         "mpm.toml [host], setting 'secret_key' is missing; run `mpm init` or write: secret_key "
-        '{ file = "mpm.key" }\n'
+        '= { file = "mpm.key" }\n'
         "mpm.toml [host], setting 'databse' is unknown; did you mean 'database'?\n"
         "mpm.toml [host], setting 'database' is missing; write for example: database = "
         '"sqlite:///mpm.db"\n'

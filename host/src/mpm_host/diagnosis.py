@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import sqlalchemy as sa
 
-from mpm_core import MpmError, NotSupported
+from mpm_core import MpmError, NotSupported, PluginLoadError
 from mpm_core.discovery import InstalledPlugin
 from mpm_host.database.tables import attempts, orders
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
@@ -145,7 +145,7 @@ def _finding(
         finding = attrs.evolve(finding, problem="It has no settings yet.")
     elif not finding.problem:
         finding = _asked(host, company, finding)
-    return attrs.evolve(finding, next=_next_step(finding, record, plugin))
+    return attrs.evolve(finding, next=_next_step(host, finding, record, plugin))
 
 
 def _asked(host: Host, company: CompanyRecord, finding: Finding) -> Finding:
@@ -161,7 +161,9 @@ def _asked(host: Host, company: CompanyRecord, finding: Finding) -> Finding:
     return attrs.evolve(finding, reachable=health.ok, detail=health.detail, problem=problem)
 
 
-def _next_step(finding: Finding, record: InstanceRecord, plugin: InstalledPlugin | None) -> str:
+def _next_step(
+    host: Host, finding: Finding, record: InstanceRecord, plugin: InstalledPlugin | None
+) -> str:
     if not finding.problem:
         return ""
     if plugin is None:
@@ -170,7 +172,17 @@ def _next_step(finding: Finding, record: InstanceRecord, plugin: InstalledPlugin
         return f'add "{finding.plugin}" to allowed_plugins in mpm.toml'
     if plugin.problem:
         return f"pip install --upgrade {plugin.distribution}"
+    if not _can_be_imported(host, finding.plugin):
+        return f"reinstall {plugin.distribution}, or tell its author"
     return _next_step_of_settings(finding, record)
+
+
+def _can_be_imported(host: Host, plugin: str) -> bool:
+    try:
+        host.house.catalog.load(plugin)
+    except PluginLoadError:
+        return False
+    return True
 
 
 def _next_step_of_settings(finding: Finding, record: InstanceRecord) -> str:

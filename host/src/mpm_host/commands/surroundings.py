@@ -56,7 +56,7 @@ def opened_host(*, reconcile: bool = False) -> Iterator[Host]:
         except sa.exc.OperationalError as error:
             reason = str(error.orig).partition("\n")[0].rstrip(".")
             raise UserError(
-                f"The database gave up ({reason}); nothing was changed. Try again."
+                f"The database gave up ({reason}); look after it, then try again."
             ) from None
 
 
