@@ -8,6 +8,7 @@ plugin's name, its value `module:Class`. Whether it fits this core is read from 
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import traceback
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from mpm_core.deprecations import deprecation_notices
 from mpm_core.errors import PluginLoadError
 from mpm_core.plugin_checks import class_problems
 from mpm_core.settings_values import did_you_mean
@@ -32,6 +34,8 @@ __all__ = [
     "installed_plugins",
     "load_plugin_class",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "mpm_core.plugins"
 CORE_DISTRIBUTION = "mpm-payg-core"
@@ -122,6 +126,8 @@ def load_plugin_class(installed: InstalledPlugin) -> type:
     problems = class_problems(loaded)
     if problems:
         raise PluginLoadError("\n".join(f"{installed}: {problem}" for problem in problems))
+    for notice in deprecation_notices(loaded):
+        _LOG.warning("deprecated_hook %s: %s", installed, notice)
     return loaded
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import attrs
 
 from mpm_core import hookspecs
+from mpm_core.deprecations import removal_hint
 from mpm_core.errors import PluginLoadError
 from mpm_core.manifest import Manifest, PluginKind
 from mpm_core.manifest_checks import manifest_problems
@@ -156,7 +157,7 @@ def _hook_problem(implementation: _Implementation) -> str:
     """Return the first broken rule of one hook; correcting it may show the next."""
     hooks = hook_arguments()
     if implementation.name not in hooks:
-        hint = did_you_mean(implementation.name, hooks)
+        hint = removal_hint(implementation.name) or did_you_mean(implementation.name, hooks)
         return implementation.problem("is no hook", hint or f"hooks are: {', '.join(hooks)}.")
     if implementation.marker is None:
         place = "below @staticmethod" if implementation.is_static else "above it"
@@ -184,13 +185,13 @@ def _signature_problem(
             return implementation.problem("lacks 'self'", correct)
         del parameters[0]
     for parameter in parameters:
-        what = _parameter_problem(parameter, hooks[implementation.name])
+        what = _parameter_problem(implementation.name, parameter, hooks[implementation.name])
         if what:
             return implementation.problem(what, correct)
     return ""
 
 
-def _parameter_problem(parameter: inspect.Parameter, known: tuple[str, ...]) -> str:
+def _parameter_problem(hook: str, parameter: inspect.Parameter, known: tuple[str, ...]) -> str:
     if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
         return f"takes '{parameter}', but arguments are passed by name"
     if parameter.kind is parameter.KEYWORD_ONLY:
@@ -198,9 +199,10 @@ def _parameter_problem(parameter: inspect.Parameter, known: tuple[str, ...]) -> 
     if parameter.default is not parameter.empty:
         return f"gives {parameter.name!r} a default, which would hide a missing value"
     if parameter.name not in known:
-        hint = did_you_mean(parameter.name, known).removesuffix("?")
+        gone = removal_hint(hook, parameter.name)
+        hint = gone or did_you_mean(parameter.name, known)
         return f"takes {parameter.name!r}, which the hook does not have" + (
-            f" ({hint}?)" if hint else ""
+            f" ({hint})" if hint else ""
         )
     return ""
 
