@@ -1,0 +1,86 @@
+"""What a crash may not leave behind, looked for in the database and at the manufacturers.
+
+The manufacturers' own books are the witness: they know what they sold, whatever we remember.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import attrs
+import sqlalchemy as sa
+
+from mpm_core import PaymentStatus
+from mpm_host.database import tables as t
+from mpm_host.order_rules import OrderStatus
+from tests.faults.scene import Scene
+from tests.support.table_contents import differences
+
+__all__ = ["Findings", "examine"]
+
+_BOOKED = [status.value for status in PaymentStatus if status.is_booked]
+_DOUBT = (OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.PARKED)
+Sold = tuple[str, int | None]  # serial, and watt-hours or days; an unlock has no quantity
+
+
+@attrs.frozen(kw_only=True)
+class Findings:
+    """What was found; all empty when every promise was kept.
+
+    Attributes:
+        lost: acknowledged payments that are not booked.
+        doubled: sales a manufacturer made beyond one for each order.
+        orphans: sales that belong to no issued token and to no order in doubt.
+        invented: tokens that no manufacturer sold.
+        ledger: what `mpm verify` finds.
+    """
+
+    lost: tuple[str, ...]
+    doubled: Mapping[Sold, int]
+    orphans: Mapping[Sold, int]
+    invented: int
+    ledger: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether nothing was found."""
+        return self == Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
+
+
+def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
+    """Compare what the telecom, the manufacturers and the database say."""
+    engine = scene.opened.engines.read
+    with engine.connect() as connection:
+        booked = set(connection.execute(_BOOKED_REFERENCES).scalars())
+        orders = connection.execute(_ORDERS).all()
+        codes = [
+            code
+            for sealed in connection.execute(sa.select(t.tokens.c.codes)).scalars()
+            for code in json.loads(scene.opened.vault.open(sealed))
+        ]
+    sales = _sales(scene)
+    sold = Counter(sale for sale, _ in sales)
+    ordered = Counter((row.serial, row.quantity) for row in orders)
+    doubt = Counter((row.serial, row.quantity) for row in orders if row.status in _DOUBT)
+    unissued = Counter(sale for sale, code in sales if code not in codes)
+    return Findings(
+        lost=tuple(sorted(set(acknowledged) - booked)),
+        doubled=dict(sold - ordered),
+        orphans=dict(unissued - doubt),
+        invented=len(set(codes) - {code for _, code in sales}),
+        ledger=tuple(differences(engine)),
+    )
+
+
+_BOOKED_REFERENCES = sa.select(t.payments.c.reference).where(t.payments.c.status.in_(_BOOKED))
+_ORDERS = sa.select(t.devices.c.serial, t.orders.c.quantity, t.orders.c.status).join(
+    t.devices, t.devices.c.id == t.orders.c.device_id
+)
+
+
+def _sales(scene: Scene) -> list[tuple[Sold, str]]:
+    energy = [((sale.serial, sale.watt_hours), sale.code) for sale in list(scene.calin.sales)]
+    days = [((token.serial, token.days), token.code) for token in list(scene.sunking.tokens)]
+    return [*energy, *days]

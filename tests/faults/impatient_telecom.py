@@ -1,0 +1,141 @@
+"""A telecom that keeps calling until it is answered, as real ones do, from several threads.
+
+It remembers what it was told: every payment that was acknowledged once is money the host owes an
+account of, whatever happens to the host.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+import attrs
+import httpx
+
+from mpm_core import Money, SimulatedCall, SimulatedPayment, SimulatedReply
+from tests.faults.scene import Scene
+
+__all__ = ["ImpatientTelecom", "planned_payments"]
+
+_THREADS = 8
+_PAUSE_SECONDS = 0.02
+_REPEATS = 0.3  # of the acknowledged payments are said once more
+_ACCEPTED = b"<STATUS>200</STATUS>"
+
+
+def planned_payments(scene: Scene, count: int) -> list[SimulatedPayment]:
+    """Return payments that go round all devices, so that each device is paid several times."""
+    devices = scene.devices
+    return [
+        SimulatedPayment(
+            reference=f"AIR{number:010d}",
+            serial=devices[number % len(devices)].serial,
+            amount=Money.parse(devices[number % len(devices)].amount, "TZS"),
+            msisdn="255781234567",
+        )
+        for number in range(count)
+    ]
+
+
+@attrs.define(kw_only=True)
+class ImpatientTelecom:
+    """Makes payments; `release` lets it begin some more."""
+
+    scene: Scene
+    dice: random.Random
+    acknowledged: dict[str, bytes] = attrs.field(factory=dict)
+    differing: list[str] = attrs.field(factory=list)
+    refused: list[str] = attrs.field(factory=list)
+    _waiting: queue.SimpleQueue[SimulatedPayment | None] = attrs.field(factory=queue.SimpleQueue)
+    _open: int = attrs.field(default=0)
+    _changed: threading.Condition = attrs.field(factory=threading.Condition)
+    _threads: list[threading.Thread] = attrs.field(factory=list)
+    _stopping: threading.Event = attrs.field(factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        """Start its threads."""
+        for number in range(_THREADS):
+            thread = threading.Thread(target=self._run, name=f"telecom-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Hang up."""
+        self._stopping.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def release(self, payments: list[SimulatedPayment]) -> None:
+        """Begin these payments."""
+        with self._changed:
+            self._open += len(payments)
+        for payment in payments:
+            self._waiting.put(payment)
+
+    def wait_until_all_are_answered(self, seconds: float) -> None:
+        """Wait until no payment is under way.
+
+        Raises:
+            TimeoutError: some still are.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._open == 0, timeout=seconds):
+                raise TimeoutError(f"{self._open} payments were never answered.")
+
+    def _run(self) -> None:
+        url = self.scene.callback_url
+        with httpx.Client(timeout=20, trust_env=False) as http:
+            while (payment := self._waiting.get()) is not None:
+                self._pay(http, url, payment)
+                with self._changed:
+                    self._open -= 1
+                    self._changed.notify_all()
+
+    def _pay(self, http: httpx.Client, url: str, payment: SimulatedPayment) -> None:
+        settings, airtel = self.scene.airtel_settings, self.scene.airtel
+        validation = self._insist(http, url, lambda: airtel.validate_call(payment, settings))
+        if validation is None:
+            return
+        for _ in range(2 if self.dice.random() < _REPEATS else 1):
+            answer = self._insist(
+                http, url, lambda: airtel.process_call(payment, settings, validation)
+            )
+            if answer is None:
+                return
+            self._note(payment.reference, answer)
+
+    def _note(self, reference: str, answer: SimulatedReply) -> None:
+        if _ACCEPTED not in answer.body:
+            self.refused.append(reference)
+        elif self.acknowledged.setdefault(reference, answer.body) != answer.body:
+            self.differing.append(reference)
+
+    def _insist(
+        self, http: httpx.Client, url: str, sign: Callable[[], SimulatedCall | None]
+    ) -> SimulatedReply | None:
+        """Call until there is an answer other than *ask again*; `None` when we are stopped.
+
+        Each try is signed anew: a proof is good for minutes, and time flies here.
+        """
+        while not self._stopping.is_set():
+            call = sign()
+            if call is None:
+                return SimulatedReply(status=200, body=b"<STATUS>400</STATUS>")
+            try:
+                answer = http.post(
+                    f"{url}/{call.path}", headers=dict(call.headers), content=call.body
+                )
+            except httpx.TransportError:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+                return SimulatedReply(status=answer.status_code, body=answer.content)
+            time.sleep(_PAUSE_SECONDS)
+        return None

@@ -1,0 +1,165 @@
+"""A whole host in a process of its own, to be killed with `kill -9` and started again.
+
+What runs is what `mpm serve` runs: web server, desk and workers on one database. It is forked from
+a server process that has everything imported, so that a hundred restarts take a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import attrs
+
+from mpm_host.config import parse_config
+from mpm_host.config_values import Config, ConfigSource
+from mpm_host.host import Host
+from mpm_host.services import Services
+from mpm_host.web.server import bound_socket, run
+from mpm_host.work import WorkLimits
+
+__all__ = ["KillableHost", "MovableClock", "Variant", "process_context", "read_config"]
+
+Variant = Callable[[Services, Host], None]
+_START_SECONDS = 60.0
+# Everything a host imports late: what a restart need not wait for.
+_PRELOADED = (
+    "tests.faults.killable_host", "dbos", "httpx", "iso4217", "jwt", "phonenumbers",
+    "importlib_metadata", "packaging.requirements", "mpm_airtel.plugin", "mpm_calin.plugin",
+    "mpm_sunking.plugin",
+)  # fmt: skip
+_LIMITS = WorkLimits(poll=0.05, engine_poll=0.02)
+
+
+@attrs.frozen(kw_only=True)
+class MovableClock:
+    """The system's time and an offset that several processes share."""
+
+    offset: Synchronized[float]
+
+    def __call__(self) -> datetime:
+        """Return now, aware."""
+        return datetime.now(UTC) + timedelta(seconds=self.offset.value)
+
+    def move(self, by: timedelta) -> None:
+        """Let time pass."""
+        with self.offset.get_lock():
+            self.offset.value += by.total_seconds()
+
+
+def process_context() -> ForkServerContext:
+    """Return the context children are started in."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_PRELOADED])
+    return context
+
+
+def read_config(text: str, folder: Path) -> Config:
+    """Read a configuration from its text."""
+    return parse_config(text, ConfigSource(folder=folder, environ=dict(os.environ)))
+
+
+@attrs.define(kw_only=True)
+class KillableHost:
+    """Starts, kills and starts again a host on one port.
+
+    Attributes:
+        variant: makes a host worse, in the child; the controls are made so.
+    """
+
+    config_text: str
+    folder: Path
+    clock: MovableClock
+    port: int
+    variant: Variant | None = None
+    _process: ForkServerProcess | None = attrs.field(init=False, default=None)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Fork the process; it listens a moment later."""
+        self._process = process_context().Process(
+            target=_serve,
+            args=(self.config_text, self.folder, self.clock, self.port, self.variant),
+            daemon=True,
+        )
+        self._process.start()
+
+    def wait_until_it_listens(self) -> None:
+        """Wait for its port.
+
+        Raises:
+            RuntimeError: it ended, or did not listen in time.
+        """
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            if self._process is None or self._process.exitcode is not None:
+                raise RuntimeError(f"The host ended by itself; see {self.folder / 'host.log'}.")
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            time.sleep(0.01)
+        raise RuntimeError("The host does not listen.")
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait until it is gone."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._process = None
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run until the block ends, then kill it."""
+        self.start()
+        try:
+            self.wait_until_it_listens()
+            yield
+        finally:
+            self.kill()
+
+
+def _serve(
+    config_text: str, folder: Path, clock: MovableClock, port: int, variant: Variant | None
+) -> None:
+    """Serve until killed; also when the test is killed."""
+    _log_to(folder / "host.log")
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    with Host.open(read_config(config_text, folder), clock=clock) as host:
+        host.lock_database()
+        host.reconcile()
+        services = Services(host, workers=True, limits=_LIMITS)
+        if variant is not None:
+            variant(services, host)
+        services.start()
+        with contextlib.closing(bound_socket("127.0.0.1", port)) as listening:
+            run(services.application(), listening)
+
+
+def _log_to(path: Path) -> None:
+    from mpm_host.logs import configure_logs  # noqa: PLC0415 - only a child configures logs
+
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    configure_logs()
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,52 @@
+"""Hosts made worse on purpose, in the two ways that payment systems usually are.
+
+They share everything with the real host but one decision each.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+import sqlalchemy as sa
+
+from mpm_core import Decision
+from mpm_host.booking import Accept, Command, Outcome
+from mpm_host.database import tables as t
+from mpm_host.host import Host
+from mpm_host.order_rules import OrderStatus
+from mpm_host.services import Services
+
+__all__ = ["answer_before_commit", "ask_again_after_a_crash"]
+
+_IN_HAND = (OrderStatus.SENT, OrderStatus.UNKNOWN)
+
+
+def ask_again_after_a_crash(_services: Services, host: Host) -> None:
+    """Queue again whatever was in hand: surely the manufacturer was not asked yet."""
+    o = t.orders.c
+    again = (
+        sa.update(t.orders)
+        .where(o.status.in_(_IN_HAND))
+        .values(
+            status=OrderStatus.QUEUED, fence=o.fence + 1, lease_until=None, next_at=host.clock()
+        )
+    )
+    with host.engines.write.begin() as connection:
+        connection.execute(again)
+
+
+def answer_before_commit(services: Services, _host: Host) -> None:
+    """Say *accepted* at once and book in a moment."""
+    writer = services.desk._writer
+    submit = writer.submit
+
+    def submit_later(item: Command) -> Future[Outcome]:
+        if not isinstance(item, Accept):
+            return submit(item)
+        threading.Timer(0.05, submit, [item]).start()
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome(decision=Decision.ACCEPTED, reply=item.reply))
+        return future
+
+    writer.submit = submit_later  # type: ignore[method-assign]  # the point

@@ -1,0 +1,132 @@
+"""`kill -9` at random moments under load: nothing acknowledged is lost, nothing is minted twice.
+
+The manufacturers live in the test's process and survive; the telecom repeats its calls until it is
+answered. After every kill the books are compared. The controls are hosts made worse on purpose: the
+same comparison must convict them, else its zero would mean nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from mpm_host.order_rules import OrderStatus
+from tests.faults.evidence import Findings, examine
+from tests.faults.impatient_telecom import ImpatientTelecom, planned_payments
+from tests.faults.naive_hosts import answer_before_commit, ask_again_after_a_crash
+from tests.faults.scene import crash_scene
+from tests.faults.sizes import sizes
+from tests.faults.waiting import open_orders, wait_until_nothing_is_open
+
+CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
+OVER_A_LEASE = timedelta(minutes=3)  # a killed worker's attempt is nobody's by then
+LONGEST_LIFE = 0.6  # seconds from listening to the kill
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """What a run of kills came to."""
+
+    findings: list[Findings]
+    acknowledged: int
+    refused: list[str]
+    differing: list[str]
+    in_doubt: int
+
+
+def run_with_kills(folder, database, run, *, variant=None, until=None):
+    """Kill the host again and again while payments come in, and examine every corpse.
+
+    Args:
+        folder: for what the host writes besides the database.
+        database: its URL.
+        run: how often, how many, by which dice.
+        variant: makes the host worse.
+        until: ends the run at the first finding it says yes to.
+    """
+    dice = _dice(run)
+    with crash_scene(folder, database, payments=run.payments, variant=variant) as scene:
+        payments = planned_payments(scene, run.payments)
+        with ImpatientTelecom(scene=scene, dice=_dice(run)) as telecom:
+            findings = []
+            for kill in range(run.kills):
+                telecom.release(payments[_share(run, kill) : _share(run, kill + 1)])
+                scene.host.start()
+                if dice.random() < 0.9:  # else it dies while it starts
+                    scene.host.wait_until_it_listens()
+                time.sleep(dice.uniform(0, LONGEST_LIFE))
+                scene.host.kill()
+                findings.append(examine(scene, dict(telecom.acknowledged)))
+                if until is not None and until(findings[-1]):
+                    break
+                scene.clock.move(OVER_A_LEASE)
+            else:
+                with scene.host.running():
+                    telecom.wait_until_all_are_answered(120)
+                    wait_until_nothing_is_open(scene, seconds=120)
+                findings.append(examine(scene, dict(telecom.acknowledged)))
+            return Run(
+                findings=findings,
+                acknowledged=len(telecom.acknowledged),
+                refused=telecom.refused,
+                differing=telecom.differing,
+                in_doubt=open_orders(scene)[OrderStatus.PARKED],
+            )
+
+
+def _share(run, kill):
+    """How many payments have begun when a life begins."""
+    return kill * run.payments // run.kills
+
+
+def _dice(run):
+    return random.Random(run.seed)  # noqa: S311 - dice that can be thrown again, not a secret
+
+
+@pytest.mark.parametrize(
+    ("database_url", "run"),
+    [
+        pytest.param("sqlite", sizes(kills=100, payments=1000), id="sqlite"),
+        pytest.param("postgresql", sizes(kills=20, payments=200), id="postgresql"),
+    ],
+    indirect=["database_url"],
+)
+def test_kills_lose_nothing_double_nothing_and_leave_the_ledger_exact(
+    tmp_path, database_url, run, capsys
+):
+    began = time.monotonic()
+    done = run_with_kills(tmp_path, database_url, run)
+    with capsys.disabled():
+        print(  # noqa: T201 - the counts and the seed are the point of the report
+            f"\n{database_url.partition(':')[0]}: {run.kills} kills, {run.payments} payments,"
+            f" seed {run.seed}: {done.acknowledged} acknowledged, {done.in_doubt} in doubt,"
+            f" {time.monotonic() - began:.0f} s"
+        )
+    guilty = {number: found for number, found in enumerate(done.findings) if found != CLEAN}
+    assert guilty == {}, f"seed {run.seed}"
+    assert (done.acknowledged, done.refused, done.differing) == (run.payments, [], [])
+
+
+@pytest.mark.parametrize(
+    ("variant", "shows"),
+    [
+        pytest.param(ask_again_after_a_crash, "doubled", id="asks-again-after-a-crash"),
+        pytest.param(answer_before_commit, "lost", id="answers-before-it-commits"),
+    ],
+)
+def test_the_same_comparison_convicts_a_naive_host(tmp_path, sqlite_template, variant, shows):
+    shutil.copyfile(sqlite_template, tmp_path / "mpm.db")
+    run = sizes(kills=40, payments=800)
+    done = run_with_kills(
+        tmp_path,
+        f"sqlite:///{tmp_path / 'mpm.db'}",
+        run,
+        variant=variant,
+        until=lambda found: bool(getattr(found, shows)),
+    )
+    assert getattr(done.findings[-1], shows), f"seed {run.seed}"
