@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -386,6 +387,26 @@ def test_a_batch_is_decided_again_when_somebody_else_writes_the_same(
     assert summary == ImportSummary(created=1, unchanged=0, errors=0, written=True)
     assert len(tries) == 2
     assert len(company.rows(t.devices)) == 1
+
+
+def test_two_imports_at_once_land_every_row_once(company, tmp_path):
+    rows = [numbered(METER, number, village=f"V{number % 7}", tariff=f"T{number % 5}")
+            for number in range(1200)]  # fmt: skip
+    paths = [tmp_path / "forwards.csv", tmp_path / "backwards.csv"]
+    for path, ordered in zip(paths, (rows, rows[::-1]), strict=True):
+        lines = [NAMES, *([row.get(name, "") for name in NAMES] for row in ordered)]
+        path.write_text("\n".join(",".join(line) for line in lines))
+
+    def run(path):
+        return import_file(company.engines, company.context, path, BY_ROWS, lambda _: None)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, paths)
+
+    assert (first.errors, second.errors) == (0, 0)
+    assert first.created + second.created == 1200
+    assert len(company.rows(t.devices)) == 1200
+    assert sorted(company.rows(t.tariffs, "name")) == [(f"T{number}",) for number in range(5)]
 
 
 # --- the file -------------------------------------------------------------------------------------

@@ -217,28 +217,59 @@ def test_an_entry_of_another_company_is_told(company):
     )
 
 
-def test_a_status_that_disagrees_with_the_order_is_told(company):
-    payment_id = payment(company, "MP-1")
-    corrupt(company, update(t.payments, payment_id, status="held"))
+@pytest.mark.parametrize(
+    ("order_status", "payment_status", "expected"),
+    [
+        pytest.param("issued", "held", "settled or reversed, as its orders ended well",
+                     id="issued"),
+        pytest.param("cancelled", "unknown", "settled or reversed, as its orders ended well",
+                     id="cancelled"),
+        pytest.param("queued", "settled", "token_pending, as an order is open", id="queued"),
+        pytest.param("sent", "unknown", "token_pending, as an order is open", id="sent"),
+        pytest.param("refused", "settled", "held or reversed, as an order was refused",
+                     id="refused"),
+        pytest.param("unknown", "token_pending", "unknown, as an order is in doubt", id="unknown"),
+        pytest.param("parked", "held", "unknown, as an order is in doubt", id="parked"),
+    ],
+)  # fmt: skip
+def test_a_status_that_disagrees_with_the_order_is_told(
+    company, order_status, payment_status, expected
+):
+    payment_id = payment(company, "MP-2")
+    corrupt(
+        company,
+        update(t.orders, order(company, "MP-2")["id"], status=order_status),
+        update(t.payments, payment_id, status=payment_status),
+    )
 
-    assert differences(company) == [
-        (
-            f"umeme: payment {payment_id}: status is held, expected settled or reversed, as its "
-            "order is issued (I13)"
-        )
-    ]
+    assert (
+        f"umeme: payment {payment_id}: status is {payment_status}, expected {expected} (I13)"
+        in differences(company)
+    )
+
+
+def test_an_order_whose_place_another_took_does_not_count(company):
+    refused = order(company, "MP-2")
+    corrupt(
+        company,
+        update(t.orders, refused["id"], status="refused"),
+        sa.insert(t.orders).values(
+            **refused | {"id": new_identifier(), "follows_id": refused["id"], "purpose": "retry"}
+        ),
+    )
+
+    assert differences(company) == []
 
 
 def test_a_pending_payment_without_an_order_is_told(company):
     payment_id = payment(company, "MP-5")
     corrupt(company, update(t.payments, payment_id, status="token_pending"))
 
-    assert differences(company) == [
-        (
-            f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected "
-            "or denied or unmatched or settled or reversed, as it has no order (I13)"
-        )
-    ]
+    [difference] = differences(company)
+    assert difference == (
+        f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected "
+        "or denied or unmatched or settled or reversed, as it has no order (I13)"
+    )
 
 
 def order(company, reference):
@@ -290,20 +321,42 @@ def test_a_token_of_an_order_that_is_not_issued_is_told(company):
     ]
 
 
-def test_a_second_token_of_a_payment_is_told(company):
-    first, second = order(company, "MP-1"), order(company, "MP-2")
+def second_token(company, purpose):
+    """Give the device another token of its payment, by an order of its own."""
+    first = order(company, "MP-1")
+    again = first | {"id": new_identifier(), "follows_id": first["id"], "purpose": purpose}
+    shared = {"company_id": company.record.id, "order_id": again["id"]}
     token = {
-        "id": new_identifier(), "company_id": company.record.id, "order_id": second["id"],
-        "payment_id": first["payment_id"], "device_id": first["device_id"], "kind": "energy",
-        "codes": company.vault.seal_codes([Secret("3")]), "delivery": "keypad",
-        "issued_at": company.now,
+        "id": new_identifier(), "payment_id": first["payment_id"],
+        "device_id": first["device_id"], "kind": "energy", "delivery": "keypad",
+        "codes": company.vault.seal_codes([Secret("3")]), "issued_at": company.now,
     }  # fmt: skip
-    corrupt(company, sa.insert(t.tokens).values(token))
-
-    assert (
-        f"umeme: payment {first['payment_id']}: number of its tokens is 2, expected 1 at most (I13)"
-        in differences(company)
+    attempt = {
+        "id": new_identifier(), "number": 1, "at": company.now, "outcome": "issued", "plugin": "c",
+    }  # fmt: skip
+    corrupt(
+        company,
+        sa.insert(t.orders).values(again),
+        sa.insert(t.attempts).values(attempt | shared),
+        sa.insert(t.tokens).values(token | shared),
     )
+    return first
+
+
+def test_a_second_token_of_a_payment_is_told(company):
+    first = second_token(company, "retry")
+
+    [difference] = differences(company)
+    assert difference == (
+        f"umeme: payment {first['payment_id']}: number of its tokens for device "
+        f"{first['device_id']} is 2, expected 1 at most (I13)"
+    )
+
+
+def test_a_second_token_that_people_ordered_is_right(company):
+    second_token(company, "reissue")
+
+    assert differences(company) == []
 
 
 def test_verification_of_one_company_is_silent_about_others(company):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -32,6 +33,8 @@ from mpm_host.registration_values import (
 from mpm_host.tariff_book import StoredTariff, tariff_rows
 
 __all__ = ["BatchDecisions", "decide"]
+
+_Named = TypeVar("_Named", StoredTariff, StoredAppliance)
 
 
 @attrs.define(kw_only=True)
@@ -185,7 +188,7 @@ class BatchDecisions:
             self._known.customers.setdefault(row.phone.e164, []).append(customer)
 
     def write(self, connection: Connection) -> None:
-        """Write what the good rows make.
+        """Write what the good rows make, sorted, so that two imports never wait in a circle.
 
         Raises:
             sqlalchemy.exc.IntegrityError: somebody else wrote the same meanwhile; decide again.
@@ -193,12 +196,17 @@ class BatchDecisions:
         company, now = self._context.company, self._context.now
         for table, length in ((t.clusters, 1), (t.mini_grids, 2), (t.villages, 3)):
             _insert(connection, table, self._place_rows(length))
-        tariffs = [tariff_rows(company, it.id, it.name, it.tariff, now) for it in self._tariffs]
+        tariffs = [
+            tariff_rows(company, it.id, it.name, it.tariff, now) for it in _named(self._tariffs)
+        ]
         _insert(connection, t.tariffs, [tariff for tariff, _ in tariffs])
         _insert(connection, t.tariff_versions, [version for _, version in tariffs])
-        appliances = [appliance_row(company, appliance, now) for appliance in self._appliances]
+        appliances = [
+            appliance_row(company, appliance, now) for appliance in _named(self._appliances)
+        ]
         _insert(connection, t.appliances, appliances)
-        insert_registrations(connection, self._registrations)
+        by_serial = sorted(self._registrations, key=lambda writes: str(writes.device["serial"]))
+        insert_registrations(connection, by_serial)
 
     def _place_rows(self, length: int) -> list[dict[str, object]]:
         parent = {2: "cluster_id", 3: "mini_grid_id"}.get(length)
@@ -210,7 +218,7 @@ class BatchDecisions:
                 "created_at": self._context.now,
                 **({parent: self._known.places[path[:-1]]} if parent else {}),
             }
-            for path, identifier in self._places.items()
+            for path, identifier in sorted(self._places.items())
             if len(path) == length
         ]
 
@@ -231,6 +239,10 @@ def decide(
     for row in rows:
         decisions.decide(row)
     return decisions
+
+
+def _named(things: Iterable[_Named]) -> list[_Named]:
+    return sorted(things, key=lambda thing: thing.name)
 
 
 def _insert(connection: Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:

@@ -15,6 +15,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.import_batch import BatchDecisions, decide
 from mpm_host.import_lookup import look_up
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 _BATCH = 500  # rows of one transaction: payments wait no longer than for one of them
-_TRIES = 3  # of a batch, when somebody else writes the same at the same time
+_TRIES = 5  # of a batch, when somebody registers the same at the same time
 
 Report = Callable[[RowReport], None]
 
@@ -167,6 +168,7 @@ class _Run:
     def _write(
         self, connection: Connection, batch: Sequence[RawRow]
     ) -> tuple[list[RowReport], BatchDecisions]:
+        self._wait_for_other_imports(connection)
         for tried in range(_TRIES):
             refused, decisions = self._decide(connection, batch)
             try:
@@ -178,6 +180,12 @@ class _Run:
             else:
                 break
         return refused, decisions
+
+    def _wait_for_other_imports(self, connection: Connection) -> None:
+        """Let one batch of a company be written at a time; payments do not wait for this lock."""
+        c = t.companies.c
+        query = sa.select(c.id).where(c.id == self._context.company.id)
+        connection.execute(query.with_for_update(key_share=True))
 
     def _decide(
         self, connection: Connection, batch: Sequence[RawRow]

@@ -7,45 +7,56 @@ import sqlalchemy as sa
 from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.order_rules import AttemptOutcome, OrderStatus
+from mpm_host.order_store import OrderPurpose
 from mpm_host.verification_values import Check, Difference
 
 __all__ = ["ORDER_CHECKS"]
 
-_NO_ORDER = "none"
-# What a payment may say while its newest order stands so; a reversal waits for open orders.
+# A payment says what the most worrying of its orders says; one whose place another took does not
+# count. Ranks are what the database can compare; -1 is a payment without orders.
+_NO_ORDERS, _ENDED, _OPEN, _REFUSED, _IN_DOUBT = -1, 0, 1, 2, 3
+_RANKS = {
+    OrderStatus.ISSUED: _ENDED,
+    OrderStatus.CANCELLED: _ENDED,
+    OrderStatus.QUEUED: _OPEN,
+    OrderStatus.SENT: _OPEN,
+    OrderStatus.REFUSED: _REFUSED,
+    OrderStatus.UNKNOWN: _IN_DOUBT,
+    OrderStatus.PARKED: _IN_DOUBT,
+}
 _AGREED = {
-    OrderStatus.QUEUED.value: [PaymentStatus.TOKEN_PENDING],
-    OrderStatus.SENT.value: [PaymentStatus.TOKEN_PENDING],
-    OrderStatus.UNKNOWN.value: [PaymentStatus.UNKNOWN],
-    OrderStatus.PARKED.value: [PaymentStatus.UNKNOWN],
-    OrderStatus.REFUSED.value: [PaymentStatus.HELD, PaymentStatus.REVERSED],
-    OrderStatus.ISSUED.value: [PaymentStatus.SETTLED, PaymentStatus.REVERSED],
-    OrderStatus.CANCELLED.value: [PaymentStatus.SETTLED, PaymentStatus.REVERSED],
-    _NO_ORDER: [
-        PaymentStatus.VALIDATED,
-        PaymentStatus.REJECTED,
-        PaymentStatus.DENIED,
-        PaymentStatus.UNMATCHED,
-        PaymentStatus.SETTLED,
-        PaymentStatus.REVERSED,
-    ],
+    _NO_ORDERS: (
+        "as it has no order",
+        [
+            PaymentStatus.VALIDATED,
+            PaymentStatus.REJECTED,
+            PaymentStatus.DENIED,
+            PaymentStatus.UNMATCHED,
+            PaymentStatus.SETTLED,
+            PaymentStatus.REVERSED,
+        ],
+    ),
+    _ENDED: ("as its orders ended well", [PaymentStatus.SETTLED, PaymentStatus.REVERSED]),
+    _OPEN: ("as an order is open", [PaymentStatus.TOKEN_PENDING]),
+    # A reversal waits only for orders that may still bring a token.
+    _REFUSED: ("as an order was refused", [PaymentStatus.HELD, PaymentStatus.REVERSED]),
+    _IN_DOUBT: ("as an order is in doubt", [PaymentStatus.UNKNOWN]),
 }
 
 
 def _payments_agree_with_their_orders() -> Check:
-    p, o = t.payments.c, t.orders.c
-    newest = sa.select(sa.func.max(o.id).label("id")).group_by(o.payment_id).subquery()
-    joined = t.payments.outerjoin(t.orders.join(newest, newest.c.id == o.id), o.payment_id == p.id)
-    order_status = sa.func.coalesce(o.status, _NO_ORDER)
+    p = t.payments.c
+    ranks = _ranks_of_payments()
+    rank = sa.func.coalesce(ranks.c.rank, _NO_ORDERS)
     agreed = sa.or_(
         *(
-            sa.and_(order_status == order, p.status.in_([status.value for status in statuses]))
-            for order, statuses in _AGREED.items()
+            sa.and_(rank == number, p.status.in_([status.value for status in statuses]))
+            for number, (_, statuses) in _AGREED.items()
         )
     )
     query = (
-        sa.select(p.company_id, p.id, p.status, order_status.label("order_status"))
-        .select_from(joined)
+        sa.select(p.company_id, p.id, p.status, rank.label("rank"))
+        .select_from(t.payments.outerjoin(ranks, ranks.c.payment_id == p.id))
         .where(sa.not_(agreed))
     )
     return Check(
@@ -56,26 +67,42 @@ def _payments_agree_with_their_orders() -> Check:
             company=company,
             subject=f"payment {row.id}",
             fact="status",
-            expected=_expected_status(row.order_status),
+            expected=_expected_status(row.rank),
             found=row.status,
         ),
     )
 
 
-def _expected_status(order_status: str) -> str:
-    words = " or ".join(_AGREED.get(order_status, []))
-    if order_status == _NO_ORDER:
-        return f"{words}, as it has no order"
-    return f"{words}, as its order is {order_status}" if words else "one of an order"
+def _ranks_of_payments() -> sa.Subquery:
+    """Return the rank of each payment's most worrying order that counts."""
+    o, later = t.orders.c, t.orders.alias("later")
+    followed = sa.exists().where(
+        later.c.payment_id == o.payment_id,  # by the index; orders follow within a payment
+        later.c.follows_id == o.id,
+    )
+    ranks = {status.value: rank for status, rank in _RANKS.items()}
+    rank = sa.func.max(sa.case(ranks, value=o.status, else_=_IN_DOUBT)).label("rank")
+    query = sa.select(o.payment_id, rank).where(sa.not_(followed)).group_by(o.payment_id)
+    return query.subquery()
+
+
+def _expected_status(rank: int) -> str:
+    because, statuses = _AGREED[rank]
+    return f"{' or '.join(statuses)}, {because}"
 
 
 def _payments_have_one_token() -> Check:
-    k = t.tokens.c
+    """A device gets one token of a payment, and one more for each that people ordered again."""
+    k, o = t.tokens.c, t.orders.c
+    again = sa.func.sum(sa.case((o.purpose == OrderPurpose.REISSUE.value, 1), else_=0))
     count = sa.func.count()
     query = (
-        sa.select(k.company_id, k.payment_id, count.label("count"))
-        .group_by(k.company_id, k.payment_id)
-        .having(count > 1)
+        sa.select(
+            k.company_id, k.payment_id, k.device_id, count.label("count"), again.label("again")
+        )
+        .join(t.orders, o.id == k.order_id)
+        .group_by(k.company_id, k.payment_id, k.device_id)
+        .having(count > 1 + again)
     )
     return Check(
         query=query,
@@ -84,8 +111,8 @@ def _payments_have_one_token() -> Check:
             rule="I13",
             company=company,
             subject=f"payment {row.payment_id}",
-            fact="number of its tokens",
-            expected="1 at most",
+            fact=f"number of its tokens for device {row.device_id}",
+            expected=f"{1 + int(row.again)} at most",
             found=str(row.count),
         ),
     )
