@@ -11,22 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
 from sqlalchemy.engine import Connection
 
 from mpm_core import (
     Decision,
-    EnquiryRequest,
     Money,
     Objection,
     PaymentStatus,
     ProcessRequest,
     ReasonCode,
-    Reply,
     ValidationRequest,
 )
-from mpm_core.allocation import Allocation, allocate
 from mpm_host.amounts import check_amount
+from mpm_host.booking_allocation import AllocationBooking
+from mpm_host.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
 from mpm_host.booking_writes import BookingWrites
 from mpm_host.clock import Clock
 from mpm_host.customer_accounts import CustomerAccount, DeviceKey, load_accounts
@@ -35,95 +33,8 @@ from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.ledger import journal, suspense
 from mpm_host.payment_records import PaymentKeys, PaymentRecord, find_payments
-from mpm_host.texts import receipt_text
 
-__all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome"]
-
-
-@attrs.frozen(kw_only=True)
-class Intend:
-    """Store what we answered to a validation: money has not moved.
-
-    Attributes:
-        objection: why the payment is refused; `None` when it may be paid.
-        device_kind: of the addressed device, if it is known.
-    """
-
-    instance: InstanceRecord
-    request: ValidationRequest
-    objection: Objection | None
-    device_kind: str | None
-
-    @property
-    def keys(self) -> PaymentKeys:
-        """How the payment is found again."""
-        return PaymentKeys(
-            instance_id=self.instance.id,
-            reference=self.request.reference,
-            intent=self.request.intent,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class Accept:
-    """Book a payment whose money has moved.
-
-    Attributes:
-        reply: the encoded *accepted* answer, stored with the payment for every repeat.
-    """
-
-    instance: InstanceRecord
-    request: ProcessRequest
-    reply: Reply
-
-    @property
-    def keys(self) -> PaymentKeys:
-        """How the payment is found again."""
-        return PaymentKeys(
-            instance_id=self.instance.id,
-            reference=self.request.reference,
-            number=self.request.number,
-            intent=self.request.intent,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class Deny:
-    """Remember a final *no*: the telecom gives the money back."""
-
-    instance: InstanceRecord
-    request: EnquiryRequest
-
-    @property
-    def keys(self) -> PaymentKeys:
-        """How the payment is found again."""
-        return PaymentKeys(
-            instance_id=self.instance.id,
-            reference=self.request.reference,
-            number=self.request.number,
-            intent=self.request.intent,
-        )
-
-
-Command = Intend | Accept | Deny
-
-
-@attrs.frozen(kw_only=True)
-class Outcome:
-    """What became of one command.
-
-    Attributes:
-        reply: the stored reply of an accepted payment.
-        payment: a copy of the row as this command left it; `None` when there is none.
-        has_work: something waits for the workers now.
-    """
-
-    decision: Decision
-    reason: str = ""
-    message: str = ""
-    reply: Reply | None = None
-    payment: PaymentRecord | None = None
-    has_work: bool = False
+__all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome", "TakeBack"]
 
 
 class Book:
@@ -180,7 +91,7 @@ class _Batch:
                 return self._intend(command)
             case Accept():
                 return self._accept(command)
-            case Deny():
+            case Deny() | TakeBack():
                 return self._deny(command)
 
     # --- validations ---------------------------------------------------------
@@ -310,93 +221,15 @@ class _Batch:
         return _accepted(record)
 
     def _book_allocated(self, record: PaymentRecord, owner: CustomerAccount) -> Outcome:
-        serial = record.serial or ""
-        device = owner.devices[serial]
-        allocation = allocate(
-            record.amount or 0,
-            owner.account,
-            owner.target(serial, self._directory),
-            owner.today,
-            owner.options,
+        booking = AllocationBooking(
+            writes=self.writes, directory=self._directory, vault=self._vault, now=self._now
         )
-        self._accounts[owner.customer_id] = attrs.evolve(owner, account=allocation.account)
-        record.customer_id = owner.customer_id
-        record.device_id = device.id
-        record.device_kind = device.kind
-        if allocation.objections:
-            record.reason = allocation.objections[0].code
-            record.message = allocation.objections[0].message
-        self.writes.entries += journal(
-            record, allocation.lines, customer_id=owner.customer_id, at=self._now
-        )
-        if allocation.charge is None:
-            return self._settle(record, owner, allocation)
-        return self._queue_order(record, owner, allocation)
-
-    def _settle(
-        self, record: PaymentRecord, owner: CustomerAccount, allocation: Allocation
-    ) -> Outcome:
-        record.status = PaymentStatus.SETTLED
-        record.settled_at = self._now
-        account = allocation.account
-        due = sum(
-            row.remaining
-            for plan in account.plans
-            for row in plan.rows
-            if row.is_outstanding(owner.today)
-        ) + sum(debt.remaining for debt in account.access_debts if debt.is_payable(owner.today))
-        text = receipt_text(
-            Money(record.amount or 0, record.currency),
-            allocation.lines,
-            credit=Money(max(0, account.credit), record.currency),
-            debt=Money(due, record.currency),
-        )
-        self.writes.messages.append(
-            {
-                "id": new_identifier(),
-                "company_id": record.company_id,
-                "payment_id": record.id,
-                "key": f"{record.id}:receipt",
-                "phone": record.payer or owner.phone,
-                "body": self._vault.seal(text),
-                "next_at": self._now,
-                "created_at": self._now,
-            }
-        )
-        return _accepted(record, has_work=True)
-
-    def _queue_order(
-        self, record: PaymentRecord, owner: CustomerAccount, allocation: Allocation
-    ) -> Outcome:
-        charge = allocation.charge
-        if charge is None:
-            raise ValueError("An order needs a charge.")
-        record.status = PaymentStatus.TOKEN_PENDING
-        device = owner.devices[record.serial or ""]
-        self.writes.orders.append(
-            {
-                "id": new_identifier(),
-                "company_id": record.company_id,
-                "payment_id": record.id,
-                "customer_id": owner.customer_id,
-                "device_id": device.id,
-                "instance_id": device.instance_id,
-                "kind": charge.kind.value,
-                "money": charge.money.minor,
-                "currency": charge.money.currency,
-                "quantity": charge.quantity,
-                "unit": charge.unit.value if charge.unit else None,
-                "unit_price": str(charge.unit_price) if charge.unit_price is not None else None,
-                "calculation": dict(allocation.calculation),
-                "next_at": self._now,
-                "created_at": self._now,
-            }
-        )
+        self._accounts[owner.customer_id] = booking.book(record, owner)
         return _accepted(record, has_work=True)
 
     # --- final noes ----------------------------------------------------------
 
-    def _deny(self, command: Deny) -> Outcome:
+    def _deny(self, command: Deny | TakeBack) -> Outcome:
         record = self._payments.find(command.keys)
         if record is None:
             record = self._new_payment(command.instance, command.keys)

@@ -51,6 +51,8 @@ _ORDER_DEFAULTS = {
     "not_found": 0,
     "doubt": False,
     "handed": 0,
+    "purpose": None,
+    "follows_id": None,
 }
 _MESSAGE_DEFAULTS = {
     "status": "queued",

@@ -20,6 +20,9 @@ from mpm_host.payment_records import PaymentRecord
 __all__ = ["AccountChanges", "LedgerAccount", "account_changes", "journal"]
 
 
+_SUSPENSE_POSITION = 1  # the only line of a payment nobody can be credited with
+
+
 class LedgerAccount(StrEnum):
     """The accounts of the ledger: where the money came from, and what each line was for."""
 
@@ -36,9 +39,21 @@ class LedgerAccount(StrEnum):
 
 
 def journal(
-    payment: PaymentRecord, lines: Sequence[Line], *, customer_id: str | None, at: datetime
+    payment: PaymentRecord,
+    lines: Sequence[Line],
+    *,
+    customer_id: str | None,
+    at: datetime,
+    from_suspense: bool = False,
 ) -> list[dict[str, object]]:
     """Return the entries that book a payment's lines.
+
+    Args:
+        payment: whose lines they are.
+        lines: from position 1 on.
+        customer_id: whose account they touch; `None` for money in suspense.
+        at: when.
+        from_suspense: the money was booked before, in one line of suspense, which is undone.
 
     Raises:
         ValueError: the lines do not sum to the payment's amount; nothing may be booked then.
@@ -46,8 +61,14 @@ def journal(
     if payment.amount is None or sum(line.amount for line in lines) != payment.amount:
         raise ValueError(f"The lines of payment {payment.id} do not sum to its amount.")
     journal_id = new_identifier()
-    clearing = (LedgerAccount.CLEARING.value, -payment.amount, "")
-    booked = [(line.kind.value, line.amount, line.refers_to) for line in lines]
+    source = LedgerAccount.SUSPENSE if from_suspense else LedgerAccount.CLEARING
+    booked = [
+        (_SUSPENSE_POSITION if from_suspense else 0, source.value, -payment.amount, ""),
+        *(
+            (position, line.kind.value, line.amount, line.refers_to)
+            for position, line in enumerate(lines, start=1)
+        ),
+    ]
     return [
         {
             "id": new_identifier(),
@@ -62,7 +83,7 @@ def journal(
             "refers_to": refers_to,
             "at": at,
         }
-        for position, (account, amount, refers_to) in enumerate([clearing, *booked])
+        for position, account, amount, refers_to in booked
     ]
 
 

@@ -123,6 +123,8 @@ def _move_caches(connection: Connection, entries: Iterable[NewEntry]) -> None:
                 _pay(connection, t.plan_rows, entry)
             case LedgerAccount.ACCESS_RATE:
                 _pay(connection, t.access_debts, entry)
+            case _:
+                pass  # nothing is kept beside the entries of the other accounts
 
 
 def _pay(connection: Connection, table: sa.Table, entry: NewEntry) -> None:
