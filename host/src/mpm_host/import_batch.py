@@ -60,11 +60,6 @@ class BatchDecisions:
         self._registrations: list[RegistrationWrites] = []
         self._serials: dict[str, int] = {}
 
-    @property
-    def has_errors(self) -> bool:
-        """Tell whether a row was refused."""
-        return any(report.status is RowStatus.ERROR for report in self.reports)
-
     def decide(self, row: ImportRow) -> None:
         """Decide one row on everything before it."""
         try:
