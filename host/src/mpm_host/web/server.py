@@ -66,6 +66,7 @@ def _server(application: Litestar) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # whose word counts is `trusted_proxies`, read by the callbacks
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             lifespan="off",
         )
