@@ -1,0 +1,43 @@
+"""Customers with meters, registered in a host that need not run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from mpm_core import DeviceKind
+from mpm_host.host import Host
+from mpm_host.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, register
+from mpm_host.tariff_book import TariffTerms, create_tariff
+
+__all__ = ["register_meters"]
+
+
+def register_meters(
+    host: Host, slug: str, serials: Sequence[str], *, price: str = "100", phone: str = "781230001"
+) -> tuple[str, ...]:
+    """Register a customer for each meter, in one village under one tariff; return their ids."""
+    company, now = host.house.directory.by_slug[slug], host.clock()
+    with host.engines.write.begin() as connection:
+        cluster = create_cluster(connection, company, "Coast", now)
+        grid = create_mini_grid(connection, company, cluster, "Mkuranga", now)
+        village = create_village(connection, company, grid, "Kisiju", now)
+        terms = TariffTerms(price_per_kwh=Decimal(price))
+        tariff = create_tariff(connection, company, "Household", terms, now)
+        return tuple(
+            register(
+                connection,
+                host.house.directory,
+                host.vault,
+                company,
+                RegistrationRequest(
+                    customer=NewCustomer(name="Asha", surname="Trial", phone=phone),
+                    village_id=village,
+                    device=NewDevice(kind=DeviceKind.METER, serial=serial, manufacturer="calin"),
+                    tariff_id=tariff,
+                ),
+                now,
+            ).customer_id
+            for serial in serials
+        )
