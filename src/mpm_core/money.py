@@ -69,7 +69,9 @@ class Money:
             ValueError: not a plain decimal, or more decimals than the currency has.
         """
         if not _PLAIN_DECIMAL.fullmatch(text):
-            raise ValueError(f"{text[:40]!r} is not an amount; write digits such as 1000 or 199.50.")
+            raise ValueError(
+                f"{text[:40]!r} is not an amount; write digits such as 1000 or 199.50."
+            )
         scaled = Decimal(text).scaleb(currency_exponent(currency))
         if scaled != scaled.to_integral_value():
             raise ValueError(

@@ -17,7 +17,9 @@ class Msisdn:
     message that is sent; `e164` is the number itself and `digits` the same without the plus.
     """
 
-    _number: Secret = attrs.field(converter=lambda text: text if isinstance(text, Secret) else Secret(text))
+    _number: Secret = attrs.field(
+        converter=lambda text: text if isinstance(text, Secret) else Secret(text)
+    )
     country_code: int = attrs.field(eq=False)
 
     @classmethod
