@@ -35,6 +35,7 @@ class RefusalCode(StrEnum):
     AMOUNT_INVALID = "amount_invalid"
     DATE_INVALID = "date_invalid"
     KIND_INVALID = "kind_invalid"
+    CUSTOMER_INVALID = "customer_invalid"
     DETAILS_INVALID = "details_invalid"
     TARIFF_INVALID = "tariff_invalid"
     # something is missing, or given where it has no place

@@ -16,7 +16,7 @@ from mpm_host.inputs import read_serial
 from mpm_host.plan_terms import PlanTerms, PlanWrites, SaleDevice, prepare_sale
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
-__all__ = ["SaleRequest", "Sold", "insert_plans", "sell"]
+__all__ = ["SaleRequest", "Sold", "insert_plans", "put_settled_plan_aside", "sell"]
 
 # Written out, because SQLite uses the index of live plans only for its very condition.
 _LIVE = sa.text("mpm_plan.live")
@@ -129,24 +129,34 @@ def _find_device(
 
 def _hand_over(connection: Connection, device: SaleDevice, request: SaleRequest) -> None:
     """Refuse a second open plan, put a settled one aside, and give the device its owner."""
+    put_settled_plan_aside(connection, device.id, device.serial)
+    connection.execute(
+        sa.update(t.devices)
+        .where(t.devices.c.id == device.id)
+        .values(customer_id=request.customer_id, appliance_id=request.appliance_id)
+    )
+
+
+def put_settled_plan_aside(connection: Connection, device_id: str, serial: str) -> None:
+    """Make room for another plan, or another owner, of a device that is paid off.
+
+    Raises:
+        ServiceRefused: `plan_open`.
+    """
     p, r = t.plans.c, t.plan_rows.c
     live = connection.execute(
         sa.select(
             p.id, p.price_per_day, sa.func.coalesce(sa.func.sum(r.remaining), 0).label("remaining")
         )
         .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
-        .where(p.device_id == device.id, _LIVE)
+        .where(p.device_id == device_id, _LIVE)
         .group_by(p.id, p.price_per_day)
     ).first()
-    if live is not None:
-        if live.price_per_day is not None or live.remaining > 0:
-            raise ServiceRefused(
-                RefusalCode.PLAN_OPEN,
-                f"Device {device.serial!r} has a plan that is not paid off; end that one first.",
-            )
-        connection.execute(sa.update(t.plans).where(p.id == live.id).values(live=False))
-    connection.execute(
-        sa.update(t.devices)
-        .where(t.devices.c.id == device.id)
-        .values(customer_id=request.customer_id, appliance_id=request.appliance_id)
-    )
+    if live is None:
+        return
+    if live.price_per_day is not None or live.remaining > 0:
+        raise ServiceRefused(
+            RefusalCode.PLAN_OPEN,
+            f"Device {serial!r} has a plan that is not paid off; end that one first.",
+        )
+    connection.execute(sa.update(t.plans).where(p.id == live.id).values(live=False))

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from mpm_host.web.api import api_keys, company, places, plugins, sessions, users
+from mpm_host.web.api import (
+    api_keys,
+    appliances,
+    company,
+    customers,
+    devices,
+    imports,
+    payments,
+    places,
+    plugins,
+    sales,
+    sessions,
+    tariffs,
+    users,
+)
 from mpm_host.web.api.operation import Operation
 
 __all__ = ["OPERATIONS"]
@@ -14,4 +28,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *api_keys.OPERATIONS,
     *plugins.OPERATIONS,
     *places.OPERATIONS,
+    *tariffs.OPERATIONS,
+    *appliances.OPERATIONS,
+    *customers.OPERATIONS,
+    *devices.OPERATIONS,
+    *sales.OPERATIONS,
+    *imports.OPERATIONS,
+    *payments.OPERATIONS,
 )

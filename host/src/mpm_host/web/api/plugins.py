@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated
 
 import attrs
@@ -174,21 +173,8 @@ def _changed(table: InstanceTable, given: Mapping[str, object], name: str) -> In
 
 
 def _merged(before: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    merged = {**before, **{name: _plain(value) for name, value in given.items()}}
+    merged = {**before, **given}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _plain(value: object) -> object:
-    """Write fractions as text, which settings read exactly."""
-    match value:
-        case Decimal():
-            return f"{value:f}"
-        case list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case _:
-            return value
 
 
 def _delete(call: Call) -> None:

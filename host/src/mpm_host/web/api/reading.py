@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -97,10 +98,23 @@ def _is_storable(value: object) -> bool:
 
 def _decode(kind: type, value: object) -> object:
     if kind is object:
-        return value
+        return _plain(value)
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+
+
+def _plain(value: object) -> object:
+    """Write fractions as text, which settings read exactly and JSON columns can hold."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _malformed(what: str) -> ProblemError:

@@ -1,0 +1,275 @@
+"""`/registrations` and `/devices`."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import Annotated
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Meta
+from sqlalchemy.engine import Connection
+
+from mpm_core import DeviceKind, Manifest
+from mpm_host.access.roles import Permission
+from mpm_host.database import tables as t
+from mpm_host.device_changes import DeviceChange, change_device
+from mpm_host.directory import InstanceRecord
+from mpm_host.inputs import read_serial
+from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration_values import (
+    ExistingCustomer,
+    ManifestOf,
+    NewCustomer,
+    NewDevice,
+    RegistrationRequest,
+)
+from mpm_host.stored_registrations import register_once
+from mpm_host.web.api.customers import Customer, Phone, customer_view
+from mpm_host.web.api.device_views import Device, device_view
+from mpm_host.web.api.listing import find_row
+from mpm_host.web.api.operation import Call, Method, Operation, page_of
+from mpm_host.web.api.sale_views import Sale, sale_views
+from mpm_host.web.api.sales import SaleTermsBody, plan_terms
+from mpm_host.web.api.values import (
+    UNSET,
+    Body,
+    Id,
+    Name,
+    Page,
+    PageQuery,
+    UnsetType,
+    View,
+)
+
+__all__ = ["OPERATIONS", "manifest_of"]
+
+Serial = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class RegisteredCustomer(Body, frozen=True, kw_only=True):
+    """Either `id` of a customer, or `name`, `surname` and `phone` of a new one."""
+
+    id: Id | None = None
+    name: Name | None = None
+    surname: Name | None = None
+    phone: Phone | None = None
+
+
+class RegisteredDevice(Body, frozen=True, kw_only=True):
+    """The device; `appliance_id` is required for solar home systems and e-bikes."""
+
+    kind: DeviceKind
+    serial: Serial
+    manufacturer: Annotated[
+        str, Meta(min_length=1, max_length=64, description="Name of an enabled instance.")
+    ]
+    appliance_id: Id | None = None
+    details: dict[str, object] = msgspec.field(default_factory=dict)
+
+
+class NewRegistration(Body, frozen=True, kw_only=True):
+    """A customer and their device, at once.
+
+    `request_id` is the client's own: sending the same request again makes nothing new.
+    `tariff_id` is required for meters and forbidden for others.
+    """
+
+    request_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    customer: RegisteredCustomer
+    village_id: Annotated[str, Meta(max_length=64)]
+    device: RegisteredDevice
+    tariff_id: Id | None = None
+    sale: SaleTermsBody | None = None
+    registered_on: date | None = None
+
+
+class Registration(View, frozen=True, kw_only=True):
+    """What came of a registration, as it is now."""
+
+    customer: Customer
+    device: Device
+    sale: Sale | None
+
+
+class DevicePatch(Body, frozen=True, kw_only=True):
+    """Another owner, tariff (meters only) or village."""
+
+    customer_id: Id | UnsetType = UNSET
+    tariff_id: Id | UnsetType = UNSET
+    village_id: Id | UnsetType = UNSET
+
+
+class DeviceQuery(PageQuery, frozen=True, kw_only=True):
+    """Which devices."""
+
+    serial: Serial | None = None
+    customer_id: Id | None = None
+    kind: DeviceKind | None = None
+
+
+def manifest_of(call: Call) -> ManifestOf:
+    """Return how to find the manifest of a company's working instance."""
+
+    def find(instance: InstanceRecord) -> Manifest | None:
+        plan = call.context.host.house.plan_of(instance.id)
+        return plan.plugin.manifest if plan else None
+
+    return find
+
+
+def _register(call: Call, connection: Connection) -> Registration:
+    given, host = call.body_as(NewRegistration), call.context.host
+    request = RegistrationRequest(
+        customer=_customer(given.customer),
+        village_id=given.village_id,
+        device=NewDevice(
+            kind=given.device.kind,
+            serial=given.device.serial,
+            manufacturer=given.device.manufacturer,
+            appliance_id=given.device.appliance_id,
+            details=given.device.details,
+        ),
+        tariff_id=given.tariff_id,
+        sale=None if given.sale is None else plan_terms(call, given.sale),
+        registered_on=given.registered_on,
+    )
+    made, is_new = register_once(
+        connection,
+        host.house.directory,
+        host.vault,
+        call.company,
+        request,
+        call.now,
+        manifest_of=manifest_of(call),
+        request_id=given.request_id,
+        digest=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
+    )
+    if is_new:
+        noted = {"serial": given.device.serial.strip(), "customer_id": made.customer_id}
+        call.audit(connection, "device.registered", made.device_id, after=noted)
+    sales = []
+    if made.plan_id is not None:
+        code = RefusalCode.UNKNOWN_SALE
+        sales = sale_views(connection, [find_row(call, connection, t.plans, made.plan_id, code)])
+    customer = find_row(
+        call, connection, t.customers, made.customer_id, RefusalCode.UNKNOWN_CUSTOMER
+    )
+    return Registration(
+        customer=customer_view(customer, call.company.company.currency),
+        device=_find(call, connection, made.device_id),
+        sale=sales[0] if sales else None,
+    )
+
+
+def _customer(given: RegisteredCustomer) -> NewCustomer | ExistingCustomer:
+    new = (given.name, given.surname, given.phone)
+    if given.id is not None and new == (None, None, None):
+        return ExistingCustomer(id=given.id)
+    name, surname, phone = new
+    if given.id is None and name is not None and surname is not None and phone is not None:
+        return NewCustomer(name=name, surname=surname, phone=phone)
+    raise ServiceRefused(
+        RefusalCode.CUSTOMER_INVALID,
+        "Give either the id of a customer, or name, surname and phone of a new one.",
+    )
+
+
+def _change(call: Call, connection: Connection) -> Device:
+    given, device_id = call.body_as(DevicePatch), call.path["id"]
+    change = DeviceChange(
+        customer_id=None if isinstance(given.customer_id, UnsetType) else given.customer_id,
+        tariff_id=None if isinstance(given.tariff_id, UnsetType) else given.tariff_id,
+        village_id=None if isinstance(given.village_id, UnsetType) else given.village_id,
+    )
+    changed = change_device(connection, call.company, device_id, change, call.now)
+    if changed:
+        call.audit(
+            connection,
+            "device.changed",
+            device_id,
+            before={name: before for name, (before, _) in changed.items()},
+            after={name: after for name, (_, after) in changed.items()},
+        )
+    return _find(call, connection, device_id)
+
+
+def _find(call: Call, connection: Connection, device_id: str) -> Device:
+    row = find_row(call, connection, t.devices, device_id, RefusalCode.UNKNOWN_DEVICE)
+    return device_view(call, row)
+
+
+def _show(call: Call, connection: Connection) -> Device:
+    return _find(call, connection, call.path["id"])
+
+
+def _list(call: Call, connection: Connection) -> Page[Device]:
+    paging, d = call.query_as(DeviceQuery), t.devices.c
+    query = sa.select(t.devices).where(d.company_id == call.company.id).order_by(d.id.desc())
+    if paging.serial is not None:
+        query = query.where(d.serial == read_serial(paging.serial))
+    if paging.customer_id is not None:
+        query = query.where(d.customer_id == paging.customer_id)
+    if paging.kind is not None:
+        query = query.where(d.kind == paging.kind.value)
+    if paging.cursor is not None:
+        query = query.where(d.id < paging.cursor)
+    rows = list(connection.execute(query.limit(paging.limit + 1)))
+    return page_of(rows, paging.limit, lambda row: device_view(call, row), lambda row: str(row.id))
+
+
+def _wake(call: Call) -> None:
+    call.context.services.wake()
+
+
+OPERATIONS = (
+    Operation(
+        method=Method.POST,
+        path="/registrations",
+        name="register",
+        tag="customers",
+        summary="Register a customer together with a device.",
+        details="The only way to a new meter besides the import. The manufacturer is asked "
+        "afterwards whether it knows the serial: see the device's `mapping`.",
+        permission=Permission.CUSTOMERS_WRITE,
+        body=NewRegistration,
+        answer=Registration,
+        status=201,
+        change=_register,
+        after=_wake,
+    ),
+    Operation(
+        method=Method.GET,
+        path="/devices",
+        name="list_devices",
+        tag="customers",
+        summary="List the devices.",
+        permission=Permission.DEVICES_READ,
+        query=DeviceQuery,
+        answer=Page[Device],
+        read=_list,
+    ),
+    Operation(
+        method=Method.GET,
+        path="/devices/{id}",
+        name="show_device",
+        tag="customers",
+        summary="Show a device.",
+        permission=Permission.DEVICES_READ,
+        answer=Device,
+        read=_show,
+    ),
+    Operation(
+        method=Method.PATCH,
+        path="/devices/{id}",
+        name="change_device",
+        tag="customers",
+        summary="Give a device another owner, tariff or village.",
+        details="The ledger stays with the old owner; access rates begin again.",
+        permission=Permission.DEVICES_WRITE,
+        body=DevicePatch,
+        answer=Device,
+        change=_change,
+    ),
+)

@@ -1,0 +1,239 @@
+"""`GET /payments` and `/exports`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Meta
+from sqlalchemy.engine import Connection
+
+from mpm_core import PaymentStatus
+from mpm_host.access.roles import Permission
+from mpm_host.database import tables as t
+from mpm_host.exports import ExportKind, as_csv, as_json, export_rows
+from mpm_host.payment_views import list_payments, payment_view
+from mpm_host.web.api.customers import RevealQuery
+from mpm_host.web.api.operation import Call, Download, Method, Operation
+from mpm_host.web.api.values import Page, PageQuery, Query, View
+
+__all__ = ["OPERATIONS", "Payment", "shown_payment"]
+
+
+class Line(View, frozen=True, kw_only=True):
+    """What a part of a payment was for; lines sum to the amount, used credit is negative."""
+
+    kind: str
+    amount: str
+    refers_to: str | None
+
+
+class Token(View, frozen=True, kw_only=True):
+    """What the device got.
+
+    `value` is null when the vendor credits the device itself, and unless it is revealed.
+    """
+
+    kind: str
+    value: str | None
+    delivery: str
+    quantity: str | int | None
+    unit: str | None
+    device_serial: str
+    issued_at: datetime
+
+
+class Message(View, frozen=True, kw_only=True):
+    """What the customer was told; `body` is null unless it is revealed."""
+
+    to: str | None
+    body: str | None
+    status: str
+
+
+class Attempt(View, frozen=True, kw_only=True):
+    """One try to get a token."""
+
+    at: datetime
+    outcome: str
+    detail: str
+
+
+class Event(View, frozen=True, kw_only=True):
+    """Something that happened to a payment."""
+
+    at: datetime
+    kind: str
+    detail: str
+    actor: str
+
+
+class Payment(View, frozen=True, kw_only=True):
+    """A payment with everything that became of it."""
+
+    id: str
+    instance: str
+    reference: str | None
+    receipt: str | None
+    number: int
+    serial: str | None
+    msisdn: str | None
+    amount: str | None
+    currency: str
+    status: PaymentStatus
+    needs_person: bool
+    reason: str
+    message: str
+    conflict: bool
+    created_at: datetime
+    accepted_at: datetime | None
+    settled_at: datetime | None
+    lines: list[Line]
+    tokens: list[Token]
+    messages: list[Message]
+    attempts: list[Attempt]
+    calculation: dict[str, object]
+    events: list[Event]
+
+
+class PaymentQuery(PageQuery, frozen=True, kw_only=True):
+    """Which payments."""
+
+    status: PaymentStatus | None = None
+    serial: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+class ExportQuery(Query, frozen=True, kw_only=True):
+    """How to write it."""
+
+    format: Format = Format.CSV
+
+
+def shown_payment(call: Call, connection: Connection, *, reveal: bool = False) -> Payment:
+    """Return the payment that the path names.
+
+    Raises:
+        ServiceRefused: `unknown_payment`.
+    """
+    vault, payment_id = call.context.host.vault, call.path["id"]
+    view = payment_view(connection, vault, payment_id, company_id=call.company.id, reveal=reveal)
+    if reveal:
+        view |= _whole_numbers(connection, payment_id, view)
+    return msgspec.convert(view, type=Payment)
+
+
+def _whole_numbers(
+    connection: Connection, payment_id: str, view: dict[str, object]
+) -> dict[str, object]:
+    p, m = t.payments.c, t.messages.c
+    payer = connection.execute(sa.select(p.payer).where(p.id == payment_id)).scalar_one()
+    phones = connection.scalars(sa.select(m.phone).where(m.payment_id == payment_id).order_by(m.id))
+    messages = view["messages"]
+    if not isinstance(messages, list):
+        return {"msisdn": payer}
+    shown = [{**message, "to": phone} for message, phone in zip(messages, phones, strict=True)]
+    return {"msisdn": payer, "messages": shown}
+
+
+def _list(call: Call, connection: Connection) -> Page[Payment]:
+    paging = call.query_as(PaymentQuery)
+    found = list_payments(
+        connection,
+        call.company.id,
+        status=paging.status,
+        serial=paging.serial,
+        limit=paging.limit,
+        after=paging.cursor,
+    )
+    return Page(
+        items=[msgspec.convert(payment, type=Payment) for payment in found.payments],
+        next=found.next,
+    )
+
+
+def _show(call: Call) -> Payment:
+    reveal, engines = call.query_as(RevealQuery).reveal, call.context.host.engines
+    if reveal:
+        call.principal.require_elevation(call.now)
+    with engines.read.connect() as connection:
+        payment = shown_payment(call, connection, reveal=reveal)
+    if reveal:
+        with engines.write.begin() as connection:
+            call.audit(connection, "payment.revealed", payment.id)
+    return payment
+
+
+def _export(kind: ExportKind) -> Callable[[Call], Download]:
+    def export(call: Call) -> Download:
+        engines, wanted = call.context.host.engines, call.query_as(ExportQuery).format
+        with engines.write.begin() as connection:
+            noted = {"format": wanted.value}
+            call.audit(connection, "export.made", kind.value, after=noted)
+        rows = export_rows(engines.read, call.context.host.vault, call.company.id, kind)
+        is_csv = wanted is Format.CSV
+        return Download(
+            media_type="text/csv; charset=utf-8" if is_csv else "application/json",
+            file_name=f"{kind.value}.{wanted.value}",
+            chunks=as_csv(rows) if is_csv else as_json(rows),
+        )
+
+    return export
+
+
+def _export_operation(kind: Literal["payments", "tokens", "debts"]) -> Operation:
+    return Operation(
+        method=Method.GET,
+        path=f"/exports/{kind}",
+        name=f"export_{kind}",
+        tag="payments",
+        summary=f"Download all {kind}, as CSV or JSON.",
+        details="Whole phone numbers and token codes; audited. Cells that a spreadsheet would run "
+        "as formulas begin with an apostrophe.",
+        permission=Permission.EXPORTS_READ,
+        elevated=True,
+        query=ExportQuery,
+        downloads=("text/csv", "application/json"),
+        act=_export(ExportKind(kind)),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method=Method.GET,
+        path="/payments",
+        name="list_payments",
+        tag="payments",
+        summary="List the payments.",
+        permission=Permission.PAYMENTS_READ,
+        query=PaymentQuery,
+        answer=Page[Payment],
+        read=_list,
+    ),
+    Operation(
+        method=Method.GET,
+        path="/payments/{id}",
+        name="show_payment",
+        tag="payments",
+        summary="Show a payment.",
+        details="`reveal` shows token codes, message bodies and whole phone numbers; it needs an "
+        "elevation and is audited.",
+        permission=Permission.PAYMENTS_READ,
+        query=RevealQuery,
+        answer=Payment,
+        act=_show,
+    ),
+    _export_operation("payments"),
+    _export_operation("tokens"),
+    _export_operation("debts"),
+)
