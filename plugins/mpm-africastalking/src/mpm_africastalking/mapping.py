@@ -36,7 +36,7 @@ _CODES = {word.lower(): code for code, word, _meaning in _TABLE} | {"success": 1
 
 RESULT_CODES = tuple(
     ResultCode(
-        code=str(code), meaning=meaning, text=word, source=_SOURCE, seen_on=date(2026, 8, 21)
+        code=str(code), meaning=meaning, text=word, source=_SOURCE, seen_on=date(2026, 11, 21)
     )
     for code, word, meaning in _TABLE
 )

@@ -49,7 +49,7 @@ def _result(code: str, meaning: str, text: str) -> ResultCode:
         meaning=meaning,
         text=text,
         source="MicroPowerManager's Daly BMS client",
-        seen_on=date(2026, 8, 21),
+        seen_on=date(2026, 11, 21),
     )
 
 
