@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import sqlalchemy as sa
 import structlog
 from litestar import Litestar
 
+from mpm_host.access_accrual import AccessAccrual
 from mpm_host.device_lookup import DeviceLookup
 from mpm_host.host import Host
 from mpm_host.message_sender import MessageSender
@@ -24,6 +26,7 @@ __all__ = ["Services"]
 _LOG = structlog.get_logger(__name__)
 _LIMITS = WorkLimits()
 _RELOAD_SECONDS = 2.0
+_HOUR = timedelta(hours=1)
 
 
 class Services:
@@ -82,23 +85,33 @@ class Services:
             else None
         )
 
+        self._accrual = AccessAccrual(
+            engines=host.engines, clock=host.clock, directory=lambda: host.house.directory
+        )
         self._stopping = threading.Event()
-        self._reloader = threading.Thread(target=self._reload, name="reloader", daemon=True)
+        self._housekeeper = threading.Thread(
+            target=self._keep_house, name="housekeeper", daemon=True
+        )
 
     def start(self) -> None:
         """Start the background work; not inside a running event loop."""
         if self._work is not None:
             self._work.start()
-        self._reloader.start()
+        self._housekeeper.start()
 
-    def _reload(self) -> None:
-        """Notice companies and instances that other processes changed."""
+    def _keep_house(self) -> None:
+        """Notice what other processes changed, and let access rates fall due."""
+        accrued_at = None
         while not self._stopping.wait(_RELOAD_SECONDS):
             try:
                 self._host.house.reload()
+                now = self._host.clock()
+                if self._work is not None and (accrued_at is None or now - accrued_at > _HOUR):
+                    accrued_at = now
+                    self._accrual.run()
             except sa.exc.SQLAlchemyError as error:
                 # What is in memory goes on; only the kind of error, its text may hold secrets.
-                _LOG.error("reload_failed", error=type(error).__name__)
+                _LOG.error("housekeeping_failed", error=type(error).__name__)
 
     def wake(self) -> None:
         """Look for due work at once, if this process does any."""
@@ -122,8 +135,8 @@ class Services:
     def close(self) -> None:
         """Finish what is in hand: first the workers, then the desk."""
         self._stopping.set()
-        if self._reloader.is_alive():
-            self._reloader.join()
+        if self._housekeeper.is_alive():
+            self._housekeeper.join()
         if self._work is not None:
             self._work.stop()
         self.desk.close()

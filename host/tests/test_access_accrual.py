@@ -1,0 +1,100 @@
+"""Access rates accrue by a worker: each passed boundary once, whoever else accrues too."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from mpm_core import SimulatedPayment
+from mpm_host.access_accrual import AccessAccrual
+from mpm_host.clock import system_clock
+from mpm_host.database import tables as t
+from mpm_host.simulated_world import simulated_world
+
+
+class MovableClock:
+    def __init__(self):
+        self.ahead = timedelta(0)
+
+    def __call__(self):
+        return system_clock() + self.ahead
+
+
+@pytest.fixture(scope="module")
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, clock):
+    with simulated_world(tmp_path_factory.mktemp("world"), clock=clock) as world:
+        yield world
+
+
+def debts_of(world, serial):
+    a = t.access_debts.c
+    query = (
+        sa.select(a.due_on, a.amount, a.remaining)
+        .join(t.devices, t.devices.c.id == a.device_id)
+        .where(t.devices.c.serial == serial)
+        .order_by(a.due_on)
+    )
+    with world.host.engines.read.connect() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def accrual(world):
+    return AccessAccrual(
+        engines=world.host.engines,
+        clock=world.host.clock,
+        directory=lambda: world.host.house.directory,
+    )
+
+
+def test_every_passed_boundary_becomes_one_debt_however_often_the_worker_runs(world, clock):
+    tariff = world.tariff("With access rate", "100", access_rate="200")
+    world.customer_with_meter("Amina", "+255781230051", "47000124603", tariff, days_ago=22)
+    start = world.today - timedelta(days=22)
+
+    made = [accrual(world).run(), accrual(world).run()]
+
+    assert made == [3, 0]
+    assert debts_of(world, "47000124603") == [
+        (start + timedelta(days=days), 20000, 20000) for days in (7, 14, 21)
+    ]
+    clock.ahead = timedelta(days=7)
+    assert accrual(world).run() == 1
+    clock.ahead = timedelta(0)
+
+
+def test_a_meter_before_its_first_boundary_owes_nothing(world):
+    tariff = world.tariff("Fresh", "100", access_rate="200")
+    world.customer_with_meter("Bahati", "+255781230052", "47000124611", tariff, days_ago=6)
+
+    accrual(world).run()
+
+    assert debts_of(world, "47000124611") == []
+
+
+def test_a_payment_after_the_worker_clears_the_debt_it_made(world):
+    tariff = world.tariff("Paid", "100", access_rate="200")
+    world.customer_with_meter("Chausiku", "+255781230053", "47000124629", tariff, days_ago=8)
+    accrual(world).run()
+
+    world.payers["airtel"].pay(
+        SimulatedPayment(
+            reference="ACCRUAL00001",
+            serial="47000124629",
+            amount=world.money("1000"),
+            msisdn="255781234567",
+        )
+    )
+    payment = world.wait_for("ACCRUAL00001")
+
+    assert [(line["kind"], line["amount"]) for line in payment["lines"]] == [
+        ("access_rate", "200"),
+        ("energy", "800"),
+    ]
+    assert [debt[2] for debt in debts_of(world, "47000124629")] == [0]
