@@ -14,7 +14,15 @@ import attrs
 import sqlalchemy as sa
 import structlog
 
-from mpm_core import Message, MessageReceipt, MpmError, Msisdn, PluginKind
+from mpm_core import (
+    DeliveryReport,
+    Message,
+    MessageReceipt,
+    MessageStatus,
+    MpmError,
+    Msisdn,
+    PluginKind,
+)
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
 from mpm_host.database import tables as t
@@ -28,6 +36,8 @@ _LOG = structlog.get_logger(__name__)
 _TRIES = 8
 _FIRST_WAIT = timedelta(seconds=10)
 _STORED = MessageReceipt()
+_COST_LENGTH = 32
+_DETAIL_LENGTH = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +86,23 @@ class MessageSender:
         else:
             self._write_sent(queued, receipt)
 
+    def note_delivery(self, company_id: str, report: DeliveryReport) -> None:
+        """Take a gateway's report about a message that was sent; a repeated one changes nothing.
+
+        A report about an unknown message is ignored: gateways also report what others sent.
+        """
+        m = t.messages.c
+        with self._engines.write.begin() as connection:
+            connection.execute(
+                sa.update(t.messages)
+                .where(
+                    m.company_id == company_id,
+                    m.reference == report.reference,
+                    m.status == MessageStatus.SENT,
+                )
+                .values(status=report.status.value, detail=report.detail[:_DETAIL_LENGTH])
+            )
+
     def _load(self, message_id: str) -> _Queued | None:
         m = t.messages.c
         query = sa.select(m.id, m.company_id, m.key, m.phone, m.body, m.failures).where(
@@ -114,6 +141,8 @@ class MessageSender:
             queued,
             status=receipt.status.value,
             reference=receipt.reference,
+            segments=receipt.segments,
+            cost=receipt.cost[:_COST_LENGTH],
             sent_at=self._clock(),
             next_at=None,
             detail="",
@@ -127,7 +156,7 @@ class MessageSender:
             queued,
             status="failed" if given_up else "queued",
             failures=failures,
-            detail=detail[:500],
+            detail=detail[:_DETAIL_LENGTH],
             next_at=None if given_up else self._clock() + _FIRST_WAIT * 2**failures,
         )
 

@@ -27,7 +27,18 @@ def list_messages(
     """
     m = t.messages.c
     query = (
-        sa.select(m.id, m.payment_id, m.phone, m.body, m.status, m.detail, m.created_at, m.sent_at)
+        sa.select(
+            m.id,
+            m.payment_id,
+            m.phone,
+            m.body,
+            m.status,
+            m.detail,
+            m.created_at,
+            m.sent_at,
+            m.segments,
+            m.cost,
+        )
         .where(m.company_id == company_id)
         .order_by(m.id.desc())
         .limit(limit)
@@ -40,6 +51,8 @@ def list_messages(
             "body": None if bodies is None else bodies.open(row.body),
             "status": row.status,
             "detail": row.detail,
+            "segments": row.segments,
+            "cost": row.cost,
             "created_at": row.created_at.isoformat(),
             "sent_at": row.sent_at.isoformat() if row.sent_at else None,
         }

@@ -24,6 +24,7 @@ from mpm_core import (
     MpmError,
     NoticeRequest,
     Objection,
+    PaymentStatus,
     ProcessRequest,
     ProviderRequest,
     ReasonCode,
@@ -39,6 +40,8 @@ from mpm_host.database.engines import Engines
 from mpm_host.database.group_commit import GroupCommit
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
+from mpm_host.payment_actions import PaymentActions
+from mpm_host.payment_notices import PaymentNotices
 from mpm_host.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.quotes import Quoted, QuoteQuestion, Quoter, load_device
 
@@ -58,6 +61,7 @@ class PaymentDesk:
         directory: returns companies and instances as they are now.
         plugins_of: one company's loaded plugins.
         wake: called after a commit that left work for the workers.
+        note_delivery: takes a gateway's report about a message of a company.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -69,8 +73,11 @@ class PaymentDesk:
         directory: Callable[[], Directory],
         plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
+        note_delivery: Callable[[str, DeliveryReport], None],
     ) -> None:
+        self._note_delivery = note_delivery
         self._vault = vault
+        self._clock = clock
         self._plugins_of = plugins_of
         self._wake = wake
         self._engines = engines
@@ -80,6 +87,10 @@ class PaymentDesk:
         )
         self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
             engines.read, Quoter(clock=clock, directory=directory), name="quotes"
+        )
+        self._actions = PaymentActions(engines=engines, vault=vault, directory=directory, wake=wake)
+        self._notices = PaymentNotices(
+            engines=engines, clock=clock, actions=self._actions, submit=self._writer.submit
         )
 
     def close(self) -> None:
@@ -126,7 +137,11 @@ class PaymentDesk:
                 return await self._process(inbound, request)
             case EnquiryRequest():
                 return await self._enquire(inbound.instance, request), None
-            case NoticeRequest() | DeliveryReport() | Heartbeat():
+            case DeliveryReport():
+                company_id = inbound.instance.company_id
+                await asyncio.to_thread(self._note_delivery, company_id, request)
+                return Verdict(decision=Decision.NOTED), None
+            case NoticeRequest() | Heartbeat():
                 return Verdict(decision=Decision.NOTED), None
 
     # --- validate ------------------------------------------------------------
@@ -203,6 +218,8 @@ class PaymentDesk:
         deny = Deny(instance=instance, request=request)
         record = await asyncio.to_thread(self._find, deny.keys)
         if record is not None and (record.status.is_booked or not request.final):
+            if record.status is PaymentStatus.UNKNOWN:
+                await asyncio.to_thread(self._actions.look_after, record.id, self._clock())
             return _found(record)
         if not request.final:
             return Verdict(decision=Decision.NOT_FOUND, reason=ReasonCode.UNKNOWN_REFERENCE)

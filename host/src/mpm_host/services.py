@@ -40,6 +40,13 @@ class Services:
 
     def __init__(self, host: Host, *, workers: bool, limits: WorkLimits = _LIMITS) -> None:
         self._host = host
+        self.messages = MessageSender(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
         self.desk = PaymentDesk(
             engines=host.engines,
             vault=host.vault,
@@ -47,6 +54,7 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
             wake=self.wake,
+            note_delivery=self.messages.note_delivery,
         )
         self.orders = OrderWorker(
             engines=host.engines,
@@ -55,13 +63,6 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
             wake=self.wake,
-        )
-        self.messages = MessageSender(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
         )
         self.devices = DeviceLookup(
             engines=host.engines,

@@ -468,6 +468,8 @@ messages = sa.Table(
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     _created(),
     sa.Column("sent_at", Instant),
+    sa.Column("segments", sa.Integer),  # SMS the gateway cut it into, if it says so
+    sa.Column("cost", sa.String(32), nullable=False, default=""),  # in the gateway's own words
     sa.Index(None, "payment_id"),
     sa.Index(
         "ix_mpm_message_due",

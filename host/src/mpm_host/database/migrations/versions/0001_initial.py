@@ -556,6 +556,8 @@ def _make_message() -> None:
         sa.Column("handed", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("segments", sa.Integer(), nullable=True),
+        sa.Column("cost", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["company_id"], ["mpm_company.id"], name=op.f("fk_mpm_message_company_id")
         ),
