@@ -15,16 +15,26 @@ __all__ = ["register_meters"]
 
 
 def register_meters(
-    host: Host, slug: str, serials: Sequence[str], *, price: str = "100", phone: str = "781230001"
+    host: Host,
+    slug: str,
+    serials: Sequence[str],
+    *,
+    price: str = "100",
+    phone: str = "781230001",
+    manufacturer: str = "calin",
 ) -> tuple[str, ...]:
     """Register a customer for each meter, in one village under one tariff; return their ids."""
     company, now = host.house.directory.by_slug[slug], host.clock()
     with host.engines.write.begin() as connection:
-        cluster = create_cluster(connection, company, "Coast", now)
+        cluster = create_cluster(connection, company, f"Coast {serials[0]}", now)
         grid = create_mini_grid(connection, company, cluster, "Mkuranga", now)
         village = create_village(connection, company, grid, "Kisiju", now)
         terms = TariffTerms(price_per_kwh=Decimal(price))
-        tariff = create_tariff(connection, company, "Household", terms, now)
+        tariff = create_tariff(connection, company, f"Household {serials[0]}", terms, now)
+        devices = [
+            NewDevice(kind=DeviceKind.METER, serial=serial, manufacturer=manufacturer)
+            for serial in serials
+        ]
         return tuple(
             register(
                 connection,
@@ -34,10 +44,10 @@ def register_meters(
                 RegistrationRequest(
                     customer=NewCustomer(name="Asha", surname="Trial", phone=phone),
                     village_id=village,
-                    device=NewDevice(kind=DeviceKind.METER, serial=serial, manufacturer="calin"),
+                    device=device,
                     tariff_id=tariff,
                 ),
                 now,
             ).customer_id
-            for serial in serials
+            for device in devices
         )
