@@ -62,6 +62,8 @@ class PaymentDesk:
         plugins_of: one company's loaded plugins.
         wake: called after a commit that left work for the workers.
         note_delivery: takes a gateway's report about a message of a company.
+        patience: seconds a telecom waits for the database before it is told to ask again; what is
+            under way goes on and is found when it asks.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -74,7 +76,9 @@ class PaymentDesk:
         plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
         note_delivery: Callable[[str, DeliveryReport], None],
+        patience: float = 5.0,
     ) -> None:
+        self._patience = patience
         self._note_delivery = note_delivery
         self._vault = vault
         self._clock = clock
@@ -111,7 +115,8 @@ class PaymentDesk:
         request: ProviderRequest | None = None
         try:
             request = inbound.read()
-            verdict, stored = await self._decide(inbound, request)
+            deciding = self._decide(inbound, request)
+            verdict, stored = await asyncio.wait_for(deciding, self._patience)
         except CallRefused as refusal:
             verdict, stored = _refusal_verdict(refusal), None
         except Exception as error:  # noqa: BLE001 - whatever failed, the telecom may ask again
