@@ -5,13 +5,14 @@ Compare-and-set on the order's fence decides whether the writer may still speak 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_core import ChargeKind, Grant, OutcomeUnknown
+from mpm_core import ChargeKind, Grant, OutcomeUnknown, Secret
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
@@ -24,7 +25,7 @@ from mpm_host.payment_progress import refresh_payment
 from mpm_host.reversals import book_reversal_if_due
 from mpm_host.texts import token_text, unlock_text
 
-__all__ = ["Attempted", "StepWriter", "wake_next"]
+__all__ = ["Attempted", "StepWriter", "has_token", "knows_codes", "wake_next"]
 
 _WAITING = frozenset({OrderStatus.QUEUED, OrderStatus.UNKNOWN})
 _IN_DOUBT = frozenset({OrderStatus.UNKNOWN, OrderStatus.PARKED})
@@ -81,7 +82,7 @@ class StepWriter:
         if payment.reversing:
             lock_customer_of(connection, payment.id)
         lock_device(connection, order.device_id)
-        if step.grant is not None and _seen_before(connection, self.vault, order, step.grant):
+        if step.grant is not None and knows_codes(connection, self.vault, order, step.grant.codes):
             evidence = step.grant
             again = OutcomeUnknown("The vendor answered with a token it had given before.")
             step = after_attempt(again, step.facts)
@@ -115,13 +116,26 @@ class StepWriter:
         return min(due_at, tell_at)
 
 
-def _seen_before(connection: Connection, vault: Vault, order: OrderRecord, grant: Grant) -> bool:
-    """Tell whether the device was given these very codes; one that unlocks may come again."""
-    found = sa.select(t.tokens.c.id).where(
-        t.tokens.c.device_id == order.device_id,
-        t.tokens.c.digest == vault.digest_codes(grant.codes),
-    )
-    return bool(grant.codes) and connection.execute(found).first() is not None
+def knows_codes(
+    connection: Connection, vault: Vault, order: OrderRecord, codes: Sequence[Secret]
+) -> bool:
+    """Tell whether the order's device was given these very codes.
+
+    Codes that may rightly come again (those that unlock) are not remembered.
+    """
+    k = t.tokens.c
+    digest = vault.digest_codes(codes)
+    found = sa.select(k.id).where(k.device_id == order.device_id, k.digest == digest)
+    return digest is not None and connection.execute(found).first() is not None
+
+
+def has_token(
+    connection: Connection, vault: Vault, order: OrderRecord, codes: Sequence[Secret]
+) -> bool:
+    """Tell whether these very codes are the token of this order."""
+    k = t.tokens.c
+    stored = connection.execute(sa.select(k.codes).where(k.order_id == order.id)).scalar()
+    return stored is not None and vault.open_codes(stored) == tuple(codes)
 
 
 @attrs.frozen(kw_only=True)

@@ -40,6 +40,7 @@ __all__ = [
     "StateMovedError",
     "ask_to_look",
     "begin_attempt",
+    "can_be_looked_after",
     "has_turn",
     "load_order",
     "postpone",
@@ -260,24 +261,34 @@ def rest(connection: Connection, order: OrderRecord, until: datetime | None) -> 
     )
 
 
+def can_be_looked_after(connection: Connection, payment_id: str, now: datetime) -> bool:
+    """Tell whether `ask_to_look` would do anything; it takes no lock."""
+    query = sa.select(t.orders.c.id).where(_can_be_looked_after(payment_id, now))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def ask_to_look(connection: Connection, payment_id: str, now: datetime) -> bool:
     """Let a payment's unknown orders be looked after now, because somebody is interested.
 
     Returns:
         Whether there is anything to do now; asking again and again does not make more of it.
     """
-    o = t.orders.c
     asked = connection.execute(
         sa.update(t.orders)
-        .where(
-            o.payment_id == payment_id,
-            o.status == OrderStatus.UNKNOWN,
-            o.due_at > now,
-            sa.or_(o.asked_at.is_(None), o.asked_at <= now - _BETWEEN_WISHES),
-        )
+        .where(_can_be_looked_after(payment_id, now))
         .values(asked_at=now, due_at=now, next_at=now)
     )
     return asked.rowcount > 0
+
+
+def _can_be_looked_after(payment_id: str, now: datetime) -> sa.ColumnElement[bool]:
+    o = t.orders.c
+    return sa.and_(
+        o.payment_id == payment_id,
+        o.status == OrderStatus.UNKNOWN,
+        o.due_at > now,
+        sa.or_(o.asked_at.is_(None), o.asked_at <= now - _BETWEEN_WISHES),
+    )
 
 
 class StateMovedError(RuntimeError):

@@ -32,7 +32,6 @@ from mpm_core import (
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
 from mpm_host.clock import Clock
-from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
@@ -46,7 +45,7 @@ from mpm_host.order_rules import (
     lost_attempt,
     operation_missing,
 )
-from mpm_host.order_steps import Attempted, StepWriter
+from mpm_host.order_steps import Attempted, StepWriter, has_token
 from mpm_host.order_store import (
     OrderRecord,
     StateMovedError,
@@ -296,16 +295,10 @@ class OrderWorker:
     def _keep_evidence(self, order: OrderRecord, evidence: object) -> None:
         with self._engines.write.begin() as connection:
             lock_payment(connection, order.payment_id)
-            if not self._is_issued(connection, order, evidence):
-                keep_evidence(connection, self._vault, order, evidence, self._clock())
-
-    def _is_issued(self, connection: sa.Connection, order: OrderRecord, evidence: object) -> bool:
-        """Tell whether this very grant was stored: only the word of its COMMIT was lost."""
-        k = t.tokens.c
-        if not isinstance(evidence, Grant):
-            return False
-        stored = connection.execute(sa.select(k.codes).where(k.order_id == order.id)).scalar()
-        return stored is not None and self._vault.open_codes(stored) == evidence.codes
+            codes = evidence.codes if isinstance(evidence, Grant) else None
+            if codes is not None and has_token(connection, self._vault, order, codes):
+                return  # it was stored: only the word of its COMMIT was lost
+            keep_evidence(connection, self._vault, order, evidence, self._clock())
 
     # --- an order whose worker never came back -------------------------------
 

@@ -17,6 +17,7 @@ from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.order_rules import OrderStatus
 from mpm_host.order_store import DETAIL_LENGTH
+from mpm_host.proposals import is_meaningful
 
 __all__ = ["OrderSummary", "Progress", "counting_orders", "progress_of", "refresh_payment"]
 
@@ -99,9 +100,10 @@ def _summary(row: Row[*tuple[object, ...]]) -> OrderSummary:
 def refresh_payment(connection: Connection, payment_id: str, now: datetime) -> Progress:
     """Write where a booked payment stands, after one of its orders moved; the payment is locked."""
     progress = progress_of(counting_orders(connection, payment_id))
-    proposals = t.proposals.c
-    open_proposal = sa.exists().where(
-        proposals.payment_id == payment_id, proposals.decided_at.is_(None)
+    waits_for_approval = sa.exists().where(
+        t.proposals.c.payment_id == payment_id,
+        t.proposals.c.order_id == t.orders.c.id,
+        is_meaningful(),
     )
     settled = progress.status is PaymentStatus.SETTLED
     connection.execute(
@@ -109,7 +111,7 @@ def refresh_payment(connection: Connection, payment_id: str, now: datetime) -> P
         .where(t.payments.c.id == payment_id)
         .values(
             status=progress.status,
-            needs_person=sa.true() if progress.needs_person else open_proposal,
+            needs_person=sa.true() if progress.needs_person else waits_for_approval,
             reason=progress.reason,
             message=progress.detail[:DETAIL_LENGTH],
             settled_at=now if settled else None,
