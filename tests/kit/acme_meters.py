@@ -3,6 +3,8 @@
 The faults of the catalogue are subclasses of it that do one thing wrong.
 """
 
+# ruff: noqa: ARG002 - a simulator has more arguments than it needs
+
 from __future__ import annotations
 
 import json

@@ -36,8 +36,8 @@ def _call(path: str, body: bytes) -> InboundCall:
 @BOOK.rule(
     "C-26",
     "garbage at its callback is refused in the contract's words",
-    promise="Any bytes at any callback path are `Unauthenticated`, `Malformed`, `Stale` or an honest "
-    "request, never another error.",
+    promise="Any bytes at any callback path are `Unauthenticated`, `Malformed`, `Stale` or an "
+    "honest request, never another error.",
     remedy="raise Malformed(message, fields) for everything that cannot be read.",
     applies=_is_called,
     when=_WHEN,
@@ -56,8 +56,8 @@ def _refuses_garbage(case: Case) -> None:
 @BOOK.rule(
     "C-27",
     "there is an answer to every callback, the same every time",
-    promise="For every decision about a callback, read or unread, `mpm_write_reply` writes a reply; a "
-    "new instance writes the same bytes.",
+    promise="For every decision about a callback, read or unread, `mpm_write_reply` writes a "
+    "reply; a new instance writes the same bytes.",
     remedy="a total match with a last case; no clock, no random, no counter.",
     applies=_is_called,
     when=_WHEN,

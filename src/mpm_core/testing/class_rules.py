@@ -25,6 +25,14 @@ BOOK = RuleBook()
 _MEANINGS = frozenset({"accepted", "refused", "throttled", "misconfigured", "unknown"})
 _LONGEST_DEADLINE = 120.0
 _FAULT = "a fault no simulator has"
+_TOLD = (
+    "mpm_payment_accepted",
+    "mpm_payment_settled",
+    "mpm_token_issued",
+    "mpm_order_held",
+    "mpm_device_registered",
+    "mpm_message_sent",
+)
 
 
 @BOOK.rule(
@@ -51,8 +59,9 @@ def _installed(case: Case) -> None:
 @BOOK.rule(
     "C-02",
     "its class can be called the way hooks are called",
-    promise="No misspelt hook, no keyword-only argument, no default, no coroutine, no generator, no "
-    "equality of its own; settings and runtime make it; the hooks its manifest promises are there.",
+    promise="No misspelt hook, no keyword-only argument, no default, no coroutine, no "
+    "generator, no equality of its own; settings and runtime make it; the hooks its "
+    "manifest promises are there.",
     remedy="the line that stands at the end of what was seen.",
 )
 def _strict_class(case: Case) -> None:
@@ -64,8 +73,8 @@ def _strict_class(case: Case) -> None:
 @BOOK.rule(
     "C-03",
     "each instance is itself and no other",
-    promise="Two instances are made from the same settings; each equals itself only and can stand in "
-    "a set.",
+    promise="Two instances are made from the same settings; each equals itself only and can "
+    "stand in a set.",
     remedy="no __eq__ and no __hash__; with attrs: @attrs.define(eq=False).",
 )
 def _identity(case: Case) -> None:
@@ -84,9 +93,9 @@ def _identity(case: Case) -> None:
 @BOOK.rule(
     "C-04",
     "its manifest is complete and can be read",
-    promise="A title; a deadline of at most 120 s; a concurrency of at least 1; currencies, steps and "
-    "limits that are amounts, the minimum not above the maximum; every result code with a known "
-    "meaning, its source, and a day that is past.",
+    promise="A title; a deadline of at most 120 s; a concurrency of at least 1; currencies, "
+    "steps and limits that are amounts, the minimum not above the maximum; every "
+    "result code with a known meaning, its source, and a day that is past.",
     remedy="the manifest's field that was seen.",
 )
 def _manifest(case: Case) -> None:
@@ -215,8 +224,9 @@ def _declared_hosts(case: Case) -> None:
 @BOOK.rule(
     "C-08",
     "it says whether the other side is reachable",
-    promise="`mpm_check` answers `ok` against its simulator. With nobody at the vendor's address it "
-    "answers not `ok` with a sentence, or raises an error of the contract, before the deadline.",
+    promise="`mpm_check` answers `ok` against its simulator. With nobody at the vendor's "
+    "address it answers not `ok` with a sentence, or raises an error of the contract, "
+    "before the deadline.",
     remedy="@hookimpl def mpm_check(self, context: CallContext) -> Health: …",
 )
 def _health(case: Case) -> None:
@@ -269,7 +279,7 @@ def _objections(case: Case) -> None:
     promise="Every hook that is *told* something takes the arguments of the contract without an "
     "error.",
     remedy="catch nothing and answer nothing; do only what cannot fail.",
-    applies=lambda subject: any(hook in subject.hooks for hook in TOLD),
+    applies=lambda subject: any(hook in subject.hooks for hook in _TOLD),
     when="hooks that are told, such as `mpm_payment_accepted`",
 )
 def _told(case: Case) -> None:
@@ -279,13 +289,3 @@ def _told(case: Case) -> None:
                 outcome = stage.call(hook, **arguments)
                 if outcome.error is not None:
                     raise RuleBroken(f"{hook} ended with {outcome}")
-
-
-TOLD = (
-    "mpm_payment_accepted",
-    "mpm_payment_settled",
-    "mpm_token_issued",
-    "mpm_order_held",
-    "mpm_device_registered",
-    "mpm_message_sent",
-)

@@ -1,12 +1,14 @@
-"""How every plugin behaves while its hooks run: openly, quietly, and without leaks, C-20 to C-26."""
+"""How every plugin behaves while its hooks run: openly, quietly, without leaks, C-20 to C-25."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import traceback
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 
 import attrs
 
@@ -15,9 +17,9 @@ from mpm_core.orders import Grant
 from mpm_core.simulation import SimulatedReply, SimulatedRequest
 from mpm_core.testing.answer_spoiling import json_of, places_of, with_change
 from mpm_core.testing.cases import Case
-from mpm_core.testing.conversations import phone_spellings
 from mpm_core.testing.exercises import exercise, exercise_with_faults
 from mpm_core.testing.front import WireFault
+from mpm_core.testing.phones import phone_spellings
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import Outcome, Stage, open_stage, secrets_of
 from mpm_core.testing.subjects import Subject
@@ -33,8 +35,9 @@ _SHORTEST_SECRET = 5
 @BOOK.rule(
     "C-20",
     "its hooks call out through the runtime only",
-    promise="While every hook runs, no connection, look-up of a host name, thread, program, file or "
-    "signal handler is the plugin's own: runtime.http alone knows hosts, deadlines and sizes.",
+    promise="While every hook runs, no connection, look-up of a host name, thread, program, "
+    "file or signal handler is the plugin's own: runtime.http alone knows hosts, "
+    "deadlines and sizes.",
     remedy="self._http.request(…, context=context) with the http of PluginRuntime.",
 )
 def _through_the_runtime(case: Case) -> None:
@@ -47,8 +50,8 @@ def _through_the_runtime(case: Case) -> None:
 @BOOK.rule(
     "C-21",
     "its hooks ask the host for the time",
-    promise="While every hook runs, the plugin's own code never asks the system for the time: tests, "
-    "replays and repeats depend on `context.now` being the only one.",
+    promise="While every hook runs, the plugin's own code never asks the system for the time: "
+    "tests, replays and repeats depend on `context.now` being the only one.",
     remedy="ask for `context` in the hook and use context.now.",
 )
 def _time_of_the_host(case: Case) -> None:
@@ -94,8 +97,8 @@ def _arguments_unchanged(case: Case) -> None:
 @BOOK.rule(
     "C-24",
     "its hooks answer and raise what the contract knows",
-    promise="Every hook, with good luck and bad at the vendor, answers a value of its type or raises "
-    "an error of `mpm_core.errors`; nothing else, of any kind, leaves it.",
+    promise="Every hook, with good luck and bad at the vendor, answers a value of its type or "
+    "raises an error of `mpm_core.errors`; nothing else, of any kind, leaves it.",
     remedy="catch nothing broadly; check what you read, and raise from mpm_core.errors.",
 )
 def _sound(case: Case) -> None:
@@ -142,8 +145,8 @@ def heard_logs() -> Iterator[list[str]]:
     "numbers stand in no log line at any level, no error (text, notes, causes), no `repr` of the "
     "instance or anything it holds, no health report and no output, also when the vendor repeats "
     "our own request to us in its refusal.",
-    remedy="keep credentials and codes as Secret, reveal() them only where they go on the wire, and "
-    "take them out of the vendor's words before these enter an error.",
+    remedy="keep credentials and codes as Secret, reveal() them only where they go on the "
+    "wire, and take them out of the vendor's words before these enter an error.",
 )
 def _no_leak(case: Case) -> None:
     printed = io.StringIO()
@@ -237,22 +240,20 @@ def _echoed(case: Case, stage: Stage) -> list[Outcome]:
     front.effects |= {front.effect_of(one.request) for one in refused}
     outcomes = []
     for status in (200, 400, 422):
-        front.play(
-            WireFault(spoil=lambda reply, request, status=status: echo(reply, request, status))
-        )
+        front.play(WireFault(spoil=functools.partial(_echo, status=status)))
         outcomes += list(exercise(stage))
     front.stop()
     return outcomes
 
 
-def echo(reply: SimulatedReply, request: SimulatedRequest, status: int) -> SimulatedReply:
+def _echo(reply: SimulatedReply, request: SimulatedRequest, *, status: int) -> SimulatedReply:
     """Put our own request, credentials included, into every text of a JSON refusal."""
     body = request.body.decode("utf-8", "replace")
     words = f"bad request: {body} {request.query} {dict(request.headers)}"
     honest = json_of(reply)
     if not isinstance(honest, dict):
         return reply
-    changed = attrs.evolve(reply, status=status if reply.status == 200 else reply.status)  # noqa: PLR2004
+    changed = attrs.evolve(reply, status=status if reply.status == HTTPStatus.OK else reply.status)
     for place in list(places_of(honest, lambda leaf: isinstance(leaf, str) and " " in leaf)):
         changed = with_change(changed, place, lambda _text: words)
     return changed

@@ -131,7 +131,6 @@ def _add(contract: type[_Contract], rule: Rule, test: Callable[[_Contract], None
 
 def _checking(rule: Rule) -> Callable[[_Contract], None]:
     def test(self: _Contract) -> None:
-        __tracebackhide__ = True
         told = ""
         try:
             rule.check(self._case)
@@ -145,9 +144,6 @@ def _checking(rule: Rule) -> Callable[[_Contract], None]:
 
 def _failing(rule: Rule, plugin: str, reason: str) -> Callable[[_Contract], None]:
     def test(_self: _Contract) -> None:
-        __tracebackhide__ = True
-        broken = RuleBroken(reason)
-        broken.rule, broken.plugin = rule, plugin
-        pytest.fail(str(broken), pytrace=False)
+        pytest.fail(str(rule.completed(RuleBroken(reason), plugin)), pytrace=False)
 
     return test

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
 from typing import TypeVar
 
 import attrs
@@ -16,6 +14,7 @@ from mpm_core.payments import (
     Verdict,
 )
 from mpm_core.simulation import SimulatedCall, SimulatedPayment, SimulatedReply
+from mpm_core.testing.phones import phone_spellings
 from mpm_core.testing.rules import RuleBroken
 from mpm_core.testing.stages import Outcome, Stage
 from mpm_core.testing.subjects import Subject
@@ -24,7 +23,6 @@ __all__ = [
     "Conversation",
     "example_payment",
     "inbound",
-    "phone_spellings",
     "simulated",
     "smallest_step",
 ]
@@ -32,16 +30,6 @@ __all__ = [
 T = TypeVar("T")
 
 _SOURCE = "192.0.2.7"
-
-
-@functools.cache
-def phone_spellings(country: str) -> Sequence[str]:
-    """Return one mobile number of a country as telecoms and people write it."""
-    import phonenumbers  # noqa: PLC0415 - large tables
-
-    number = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
-    prefix, national = str(number.country_code), str(number.national_number)
-    return (f"{prefix}{national}", f"+{prefix}{national}", f"0{national}", national)
 
 
 def smallest_step(subject: Subject, currency: str) -> int:

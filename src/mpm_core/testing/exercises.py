@@ -20,8 +20,9 @@ from mpm_core.payments import (
 from mpm_core.simulation import SimulatedReply
 from mpm_core.simulation_faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
 from mpm_core.testing.conversations import Conversation, example_payment
-from mpm_core.testing.deeds import Deed, Prompting, Purchase, Sending, States, device_of
-from mpm_core.testing.front import WireFault
+from mpm_core.testing.deeds import Deed, Prompting, Sending
+from mpm_core.testing.front import Spoil, WireFault
+from mpm_core.testing.purchases import Purchase, States, device_of
 from mpm_core.testing.samples import report_arguments
 from mpm_core.testing.stages import Outcome, Stage
 
@@ -31,7 +32,7 @@ _FAULTS = ("html", "error_500", "malformed_json")
 
 
 def exercise(stage: Stage) -> Iterator[Outcome]:
-    """Call every hook of the plugin that a host would call, with good and bad luck at the vendor."""
+    """Call every hook that a host would call, with good luck at the vendor."""
     if stage.subject.has("mpm_check"):
         yield stage.call("mpm_check")
     match stage.subject.manifest.kind:
@@ -51,10 +52,7 @@ def exercise_with_faults(stage: Stage) -> Iterator[Outcome]:
     """Do the same, and then again with answers that cannot be used and vendors that refuse."""
     yield from exercise(stage)
     faults = [
-        *(
-            WireFault(spoil=lambda reply, _, name=name: ANSWER_FAULTS[name](reply))
-            for name in _FAULTS
-        ),
+        *(WireFault(spoil=_answering(name)) for name in _FAULTS),
         WireFault(instead=UNPROCESSED_FAULTS["throttled"]),
         WireFault(instead=SimulatedReply(status=401, body=b'{"message":"Unauthorized"}')),
         WireFault(spoil=lambda _reply, request: SimulatedReply(status=400, body=request.body)),
@@ -64,6 +62,11 @@ def exercise_with_faults(stage: Stage) -> Iterator[Outcome]:
         stage.front.play(fault)
         yield from exercise(stage)
     stage.front.stop()
+
+
+def _answering(fault: str) -> Spoil:
+    spoil = ANSWER_FAULTS[fault]
+    return lambda reply, _request: spoil(reply)
 
 
 # --- manufacturers --------------------------------------------------------------------------------

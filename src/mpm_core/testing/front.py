@@ -5,6 +5,7 @@ Faults played here are the same for every plugin, whatever its author's simulato
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -121,10 +122,8 @@ def texts_of(request: SimulatedRequest) -> tuple[str, ...]:
     found = [request.path, body]
     for form in (request.query, body):
         found += [value for _, value in parse_qsl(form, keep_blank_values=True)]
-    try:
+    with contextlib.suppress(ValueError, RecursionError):  # no JSON
         found.extend(_leaves(json.loads(body)))
-    except (ValueError, RecursionError):
-        pass  # no JSON
     return tuple(found)
 
 

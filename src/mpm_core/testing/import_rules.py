@@ -55,11 +55,15 @@ core = time.perf_counter() - started
 
 DEEDS = {
     "socket.connect": "opened a connection", "socket.bind": "listened on a port",
-    "socket.getaddrinfo": "looked a host name up", "_thread.start_new_thread": "started a thread",
+    "socket.getaddrinfo": "looked a host name up",
     "subprocess.Popen": "started a program", "os.system": "ran a shell command",
     "signal.signal": "changed a signal handler",
 }
 deeds, watching = [], [True]
+start_thread = threading.Thread.start
+def start(thread):
+    deeds.append("started a thread")
+    start_thread(thread)
 def hear(event, arguments):
     if not watching[0]:
         return
@@ -82,6 +86,7 @@ def state():
 
 before, modules = state(), set(sys.modules)
 sys.addaudithook(hear)
+threading.Thread.start = start
 started = time.perf_counter()
 loaded = importlib.import_module(module)
 seconds = time.perf_counter() - started
@@ -134,9 +139,10 @@ def _import_of(subject: Subject, tried: int = 0) -> Mapping[str, Any]:
 @BOOK.rule(
     "C-11",
     "importing it does nothing",
-    promise="In a fresh process, importing the plugin's module opens no socket, starts no thread or "
-    "program, writes no file, prints nothing, and changes neither the environment, nor logging, "
-    "warnings, signals, the import path or the current folder.",
+    promise="In a fresh process, importing the plugin's module opens no socket, starts no "
+    "thread or program, writes no file, prints nothing, and changes neither the "
+    "environment, nor logging, warnings, signals, the import path or the current "
+    "folder.",
     remedy="definitions only at module level; everything else in a hook.",
 )
 def _no_side_effects(case: Case) -> None:

@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 
 from mpm_core.errors import NothingHappened, Refused
 from mpm_core.manifest import PluginKind
-from mpm_core.messages import Message, MessageReceipt, MessageStatus
+from mpm_core.messages import Message, MessageStatus
 from mpm_core.msisdn import Msisdn
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Sending, example_phone, good_outcome, new_key, open_deed
+from mpm_core.testing.credentials import has_secrets, wrong_secrets
+from mpm_core.testing.deeds import Sending, good_outcome, open_deed
 from mpm_core.testing.front import texts_of
+from mpm_core.testing.phones import example_phone
+from mpm_core.testing.purchases import new_key
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import Outcome, Stage, open_stage
 from mpm_core.testing.subjects import Subject
 from mpm_core.testing.truth import expect_sound
-from mpm_core.testing.vendor_rules import has_secrets, wrong_secrets
 
 __all__ = ["BOOK"]
 
@@ -39,7 +41,8 @@ def _bodies() -> st.SearchStrategy[str]:
         min_size=1,
         max_size=300,
     )
-    return text.map(str.strip).filter(bool)
+    long = st.sampled_from(["0123456789" * 50, "Token № 1234 " * 30 + "end"])
+    return st.one_of(text.map(str.strip).filter(bool), long)
 
 
 def _send(stage: Stage, body: str, key: str = "") -> Outcome:
@@ -52,7 +55,8 @@ def _send(stage: Stage, body: str, key: str = "") -> Outcome:
     "the gateway gets the whole text for the right phone",
     promise="For any text, short or long, in any script, one request holds the recipient's whole "
     "number and the whole text; the answer is a receipt.",
-    remedy="send message.body unchanged and message.to.e164 (or .digits), encoded by json= or form=.",
+    remedy="send message.body unchanged and message.to.e164 (or .digits), encoded by json= or "
+    "form=.",
     applies=lambda subject: _sends(subject) and subject.calls_out,
     when="messengers with `url_settings`",
 )
@@ -80,21 +84,21 @@ def _whole_texts(case: Case) -> None:
 @BOOK.rule(
     "G-21",
     "the receipt says what the gateway said",
-    promise="A message that was taken is *sent*, or *delivered* where the gateway knows; its segments "
-    "are a whole number above zero, if told; its reference is a text.",
-    remedy="return MessageReceipt(status=MessageStatus.SENT, reference=…, segments=…); raise Refused "
-    "for a message that was not taken.",
+    promise="A message that was taken is *sent*, or *delivered* where the gateway knows; its "
+    "segments are a whole number above zero, if told; its reference is a text.",
+    remedy="return MessageReceipt(status=MessageStatus.SENT, reference=…, segments=…); raise "
+    "Refused for a message that was not taken.",
     applies=_sends,
     when=_WHEN,
 )
 def _receipts(case: Case) -> None:
     with open_stage(case) as stage:
         receipt = good_outcome(_send(stage, "Token 1234 5678"), Sending(case.subject)).answer
+    segments: object = receipt.segments  # as the plugin gave it, whatever its annotation says
     good = (
-        isinstance(receipt, MessageReceipt)
-        and receipt.status in {MessageStatus.SENT, MessageStatus.DELIVERED}
+        receipt.status in {MessageStatus.SENT, MessageStatus.DELIVERED}
         and isinstance(receipt.reference, str)
-        and (receipt.segments is None or (type(receipt.segments) is int and receipt.segments > 0))
+        and (segments is None or (type(segments) is int and segments > 0))
     )
     if not good:
         raise RuleBroken(f"a message that was taken was answered {receipt!r}.")
@@ -103,8 +107,8 @@ def _receipts(case: Case) -> None:
 @BOOK.rule(
     "G-22",
     "the same message goes out the same again",
-    promise="A message sent again with its key, by a new instance too, is the same request: after an "
-    "unknown outcome the host sends it again.",
+    promise="A message sent again with its key, by a new instance too, is the same request: "
+    "after an unknown outcome the host sends it again.",
     remedy="build the request from the message alone; no time and no counter in it.",
     applies=lambda subject: _sends(subject) and subject.calls_out,
     when="messengers with `url_settings`",
@@ -158,8 +162,8 @@ def _isolated(case: Case) -> None:
 @BOOK.rule(
     "G-25",
     "several threads may send at once",
-    promise="As many calls at once as the manifest's `concurrency` allows: each message reaches the "
-    "gateway once, with its own text.",
+    promise="As many calls at once as the manifest's `concurrency` allows: each message "
+    "reaches the gateway once, with its own text.",
     remedy="no state that a call changes without a lock; nothing of a message in self.",
     applies=lambda subject: _sends(subject) and subject.calls_out,
     when="messengers with `url_settings`",

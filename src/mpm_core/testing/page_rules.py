@@ -22,8 +22,8 @@ _WHEN = "installed plugins (always, in a contract test)"
 @BOOK.rule(
     "C-15",
     "its page shows the settings as they are",
-    promise="README.md holds the table of settings as `mpm_core.settings_forms.documentation_table` "
-    "writes it today.",
+    promise="README.md holds the table of settings as "
+    "`mpm_core.settings_forms.documentation_table` writes it today.",
     remedy="the table that stands at the end of what was seen.",
     applies=_has_page,
     when=_WHEN,
@@ -37,8 +37,8 @@ def _settings_table(case: Case) -> None:
 @BOOK.rule(
     "C-16",
     "its page explains every fault of the simulator",
-    promise="README.md names every fault switch in backticks: whoever tries the plugin offline finds "
-    "there what each does.",
+    promise="README.md names every fault switch in backticks: whoever tries the plugin "
+    "offline finds there what each does.",
     remedy="a row `| `fault` | what the other side does |` in README.md.",
     applies=_has_page,
     when=_WHEN,

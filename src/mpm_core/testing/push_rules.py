@@ -5,13 +5,14 @@ from __future__ import annotations
 from mpm_core.errors import NothingHappened, OutcomeError, Refused
 from mpm_core.pushes import ProviderState, PushReceipt, PushState, ReportReceipt
 from mpm_core.testing.cases import Case
+from mpm_core.testing.credentials import has_secrets, wrong_secrets
 from mpm_core.testing.deeds import Prompting, good_outcome, open_deed
 from mpm_core.testing.front import WireFault, texts_of
+from mpm_core.testing.lookup_rules import NO_ANSWERS
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.samples import report_arguments
 from mpm_core.testing.stages import open_stage
 from mpm_core.testing.truth import expect_error, expect_sound
-from mpm_core.testing.vendor_rules import NO_ANSWERS, has_secrets, wrong_secrets
 from mpm_core.testing.wire_rules import FAMILIES
 
 __all__ = ["BOOK"]
@@ -46,8 +47,8 @@ def _carries_the_key(case: Case) -> None:
 @BOOK.rule(
     "P-21",
     "asking what became of a push moves nothing",
-    promise="After a push `mpm_query_payment` answers a state, as often as it is asked, and makes no "
-    "request like the one that prompts.",
+    promise="After a push `mpm_query_payment` answers a state, as often as it is asked, and "
+    "makes no request like the one that prompts.",
     remedy="ask the telecom's enquiry by push.key.",
     applies=lambda subject: _PUSHES(subject) and subject.has("mpm_query_payment"),
     when="telecoms with `mpm_query_payment`",
@@ -67,8 +68,9 @@ def _queries(case: Case) -> None:
 @BOOK.rule(
     "P-22",
     "a question that fails says nothing of the payment",
-    promise="With the telecom unreachable, or answering with a page, garbage or a server error, the "
-    "question raises; it never says *failed* or *not found*, for the payer may have paid.",
+    promise="With the telecom unreachable, or answering with a page, garbage or a server "
+    "error, the question raises; it never says *failed* or *not found*, for the payer "
+    "may have paid.",
     remedy="raise answer.unusable(…) for every answer that is not about the payment.",
     applies=lambda subject: _PUSHES(subject) and subject.has("mpm_query_payment"),
     when="telecoms with `mpm_query_payment`",
@@ -128,8 +130,9 @@ def _wrong_credentials(case: Case) -> None:
 @BOOK.rule(
     "P-25",
     "a report may be repeated",
-    promise="`mpm_report_payment`, called twice for one payment, answers a receipt both times; with "
-    "the telecom unreachable it raises an error of the contract, so that the host tries again.",
+    promise="`mpm_report_payment`, called twice for one payment, answers a receipt both "
+    "times; with the telecom unreachable it raises an error of the contract, so that "
+    "the host tries again.",
     remedy="treat *known already* as agreed.",
     applies=lambda subject: subject.has("mpm_report_payment"),
     when="`mpm_report_payment`",

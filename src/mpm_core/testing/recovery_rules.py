@@ -1,4 +1,4 @@
-"""Lost answers, repeats and restarts: what the manifest declares about them is true, M-40 to M-46."""
+"""Lost answers, repeats, restarts: what the manifest declares of them is true, M-40 to M-46."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from mpm_core.manifest import PluginKind, Recovery
 from mpm_core.orders import ChargeKind, Grant, NotFound, Prepared
 from mpm_core.simulation import SimulatedReply
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Purchase, Sale, States, open_deed
+from mpm_core.testing.deeds import Sale, open_deed
 from mpm_core.testing.front import WireFault
+from mpm_core.testing.lookup_rules import NO_ANSWERS
+from mpm_core.testing.purchases import Purchase, States
 from mpm_core.testing.replay_machine import run_replays
 from mpm_core.testing.rules import Applies, RuleBook, RuleBroken
 from mpm_core.testing.selling_rules import enter_codes, sell
 from mpm_core.testing.stages import Outcome, Stage, open_stage
 from mpm_core.testing.subjects import Subject
 from mpm_core.testing.truth import expect_error, expect_once, expect_truth
-from mpm_core.testing.vendor_rules import NO_ANSWERS
 from mpm_core.testing.wire_rules import FAMILIES, sells_over_the_wire
 
 __all__ = ["BOOK"]
@@ -73,8 +74,8 @@ def _no_blind_retry(case: Case) -> None:
     "a repeat of a keyed operation sells nothing more",
     promise="Recovery *keyed*: after a lost answer the same order is sent again, by a new instance "
     "as well. Vendor and device have gained once, and the codes are those of the first sale.",
-    remedy="send order.key as the vendor's reference, the same at every attempt; if the vendor does "
-    "not honour it, declare Recovery.NONE.",
+    remedy="send order.key as the vendor's reference, the same at every attempt; if the "
+    "vendor does not honour it, declare Recovery.NONE.",
     applies=_recovers(Recovery.KEYED),
     when="an operation with recovery *keyed*",
 )
@@ -88,8 +89,8 @@ def _keyed(case: Case) -> None:
     "a repeat of a desired state changes nothing",
     promise="Recovery *desired_state*: after a lost answer the same order is sent again, by a new "
     "instance as well, and the device has gained once.",
-    remedy="decide the target in mpm_prepare_order and send order.prepared; if sales add up, declare "
-    "Recovery.NONE.",
+    remedy="decide the target in mpm_prepare_order and send order.prepared; if sales add up, "
+    "declare Recovery.NONE.",
     applies=_recovers(Recovery.DESIRED_STATE),
     when="an operation with recovery *desired_state*",
 )
@@ -131,8 +132,8 @@ def _repeat(stage: Stage, purchase: Purchase, states: States) -> Grant:
 @BOOK.rule(
     "M-43",
     "what is computed is computed the same again",
-    promise="Recovery *deterministic*: the same order, sent again by the same and by a new instance, "
-    "brings the same codes, and the device accepts them once.",
+    promise="Recovery *deterministic*: the same order, sent again by the same and by a new "
+    "instance, brings the same codes, and the device accepts them once.",
     remedy="compute from order.prepared and device.details alone; decide counters in "
     "mpm_prepare_order.",
     applies=_recovers(Recovery.DETERMINISTIC, over_the_wire=False),
@@ -222,8 +223,9 @@ def _check_failed_find(case: Case, kind: ChargeKind) -> None:
 @BOOK.rule(
     "M-45",
     "preparing sells nothing and says what it needs",
-    promise="`mpm_prepare_order` gives nothing away, and where it replaces the device's `state` the "
-    "operation declares `blocks_device`, for the next order needs that state.",
+    promise="`mpm_prepare_order` gives nothing away, and where it replaces the device's "
+    "`state` the operation declares `blocks_device`, for the next order needs that "
+    "state.",
     remedy="Operation(…, blocks_device=True), and no selling before mpm_generate_token.",
     applies=lambda subject: subject.has("mpm_prepare_order") and bool(subject.sellable),
     when="`mpm_prepare_order`",
@@ -252,11 +254,11 @@ def _sells(subject: Subject) -> bool:
 @BOOK.rule(
     "M-46",
     "crashes and repeats never sell an order twice",
-    promise="Orders of several devices go through lost, late, refused and unreadable answers, crashes "
-    "of the host before and after each step, restarts, repeats and look-ups, in any order that "
-    "hypothesis finds. The host repeats only what the declared recovery makes safe. No order gives "
-    "a device something twice, every order that was answered gave it once, and the devices accept "
-    "every code.",
+    promise="Orders of several devices go through lost, late, refused and unreadable answers, "
+    "crashes of the host before and after each step, restarts, repeats and look-ups, "
+    "in any order that hypothesis finds. The host repeats only what the declared "
+    "recovery makes safe. No order gives a device something twice, every order that "
+    "was answered gave it once, and the devices accept every code.",
     remedy="let what the manifest declares be true: recovery, mpm_find_token, order.prepared.",
     applies=_sells,
     when="manufacturers with an operation to sell",

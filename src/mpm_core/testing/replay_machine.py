@@ -22,8 +22,9 @@ from mpm_core.orders import ChargeKind, Grant, NotFound
 from mpm_core.simulation import SimulatedReply
 from mpm_core.simulation_faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Purchase, Sale, open_deed
+from mpm_core.testing.deeds import Sale, open_deed
 from mpm_core.testing.front import WireFault
+from mpm_core.testing.purchases import Purchase
 from mpm_core.testing.rules import RuleBroken
 from mpm_core.testing.stages import Outcome
 from mpm_core.testing.truth import expect_truth
@@ -197,7 +198,7 @@ class _Replays(RuleBasedStateMachine):
                     f"an order for {self.kind} that was answered after crashes and repeats brought "
                     f"a code at which the simulated device showed {display!r}; another order may "
                     "have been answered before it.",
-                    write="declare blocks_device=True if the device takes codes in their order only.",
+                    write="blocks_device=True, if the device takes codes in their order only.",
                 )
 
     def _restart(self) -> None:
@@ -207,8 +208,9 @@ class _Replays(RuleBasedStateMachine):
         if kept.purchase.gained > 1:
             attempts = [str(outcome) for outcome in kept.purchase.outcomes]
             raise RuleBroken(
-                f"one order for {self.kind} gave the device something {kept.purchase.gained} times, "
-                f"with recovery {self.operation.recovery}; its attempts ended with {attempts}."
+                f"one order for {self.kind} gave the device something {kept.purchase.gained} "
+                f"times, with recovery {self.operation.recovery}; its attempts ended with "
+                f"{attempts}."
             )
 
     # --- the end ----------------------------------------------------------------------------------

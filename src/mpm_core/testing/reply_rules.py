@@ -170,8 +170,8 @@ def _yes_is_yes(case: Case) -> None:
 @BOOK.rule(
     "T-23",
     "an accepted reply depends on the request alone",
-    promise="The reply to *accepted* is stored before the payment is booked: it is the same without "
-    "number, without payment and at any time.",
+    promise="The reply to *accepted* is stored before the payment is booked: it is the same "
+    "without number, without payment and at any time.",
     remedy="write it from the request; take nothing from verdict.number or verdict.payment.",
     applies=makes("process"),
     when=_TELECOMS,
@@ -194,9 +194,9 @@ def _accepted_alone(case: Case) -> None:
 @BOOK.rule(
     "T-24",
     "the telecom goes on after our yes, and only then",
-    promise="After *validated* the simulated telecom reports the payment; after *rejected* for every "
-    "reason, *conflict*, *malformed*, *unauthenticated*, *stale* and *unavailable* it does not: no "
-    "money moves that we did not allow.",
+    promise="After *validated* the simulated telecom reports the payment; after *rejected* "
+    "for every reason, *conflict*, *malformed*, *unauthenticated*, *stale* and "
+    "*unavailable* it does not: no money moves that we did not allow.",
     remedy="the protocol's word for *may be paid* for Decision.VALIDATED alone.",
     applies=makes("validate"),
     when="telecoms whose simulator makes validation calls",
@@ -257,8 +257,8 @@ def _booked_is_booked(case: Case) -> None:
 @BOOK.rule(
     "T-26",
     "a stranger learns nothing",
-    promise="The reply to *unauthenticated* is the same whatever was asked and whatever we know, and "
-    "differs from *accepted*.",
+    promise="The reply to *unauthenticated* is the same whatever was asked and whatever we "
+    "know, and differs from *accepted*.",
     remedy="a fixed answer for Decision.UNAUTHENTICATED.",
     applies=makes("process"),
     when=_TELECOMS,

@@ -86,18 +86,17 @@ class Rule:
         Raises:
             RuleBroken: it breaks the rule.
         """
-        __tracebackhide__ = True
         try:
             self._check(case)
         except RuleBroken as broken:
-            raise self._completed(broken, case) from None
+            raise self.completed(broken, str(case.subject)) from None
         except MpmError as error:
-            broken = RuleBroken(f"the plugin ended with {type(error).__name__}: {error}")
-            raise self._completed(broken, case) from error
+            seen = f"the plugin ended with {type(error).__name__}: {error}"
+            raise self.completed(RuleBroken(seen), str(case.subject)) from error
 
-    def _completed(self, broken: RuleBroken, case: Case) -> RuleBroken:
-        broken.rule = self
-        broken.plugin = str(case.subject)
+    def completed(self, broken: RuleBroken, plugin: str) -> RuleBroken:
+        """Return what a check raised, with the rule and the plugin's name in it."""
+        broken.rule, broken.plugin = self, plugin
         return broken
 
 
@@ -150,11 +149,15 @@ class RuleBook:
             raise ValueError(f"Rule {rule.number} stands twice.")
         self._rules[rule.number] = rule
 
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules as they were added."""
+        return tuple(self._rules.values())
+
     @classmethod
     def joined(cls, books: Iterable[RuleBook]) -> Mapping[str, Rule]:
         """Return the rules of all books in the order of their numbers."""
         book = cls()
         for one in books:
-            for rule in one._rules.values():
+            for rule in one.rules():
                 book.add(rule)
         return dict(sorted(book._rules.items()))

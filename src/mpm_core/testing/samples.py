@@ -18,7 +18,8 @@ from mpm_core.payments import (
     ValidationRequest,
     Verdict,
 )
-from mpm_core.testing.deeds import charge_for, device_of, example_phone
+from mpm_core.testing.phones import example_phone
+from mpm_core.testing.purchases import charge_for, device_of
 from mpm_core.testing.subjects import Subject
 
 __all__ = ["AMOUNTS", "objection_arguments", "report_arguments", "told_arguments"]

@@ -1,12 +1,10 @@
-"""One settings class, validated and rendered seven ways, S-01 to S-12."""
+"""One settings class, declared and validated, S-01 to S-05."""
 
 from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import attrs
@@ -18,25 +16,17 @@ from mpm_core.settings import (
     SettingsPlace,
     SettingType,
     describe,
-    parse_text,
     read_settings,
 )
 from mpm_core.settings_forms import (
-    cli_prompts,
-    documentation_table,
-    form_fields,
-    format_value,
-    json_schema,
     redact,
 )
-from mpm_core.settings_toml import environment_names, to_toml
-from mpm_core.settings_values import check_rules, convert_value
 from mpm_core.testing.cases import Case
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import open_stage
 from mpm_core.testing.subjects import Subject
 
-__all__ = ["BOOK"]
+__all__ = ["BOOK", "descriptions_of", "given_settings", "place_of_settings", "read_settings_of"]
 
 BOOK = RuleBook()
 _BASE = "http://127.0.0.1:9/here"
@@ -45,37 +35,36 @@ _LOOKS_SECRET = re.compile(
     r"auth_?key|access_?key)s?($|_)"
 )
 _LONGEST_HELP = 250
+_ODD_VALUES: tuple[object, ...] = ("", "x", " ", "ä" * 300, "http://x.example", 0, -1, 10**12)
+_FOREIGN = (ArithmeticError, AttributeError, LookupError, MpmError, RuntimeError, TypeError)
 
 
-def _descriptions(subject: Subject) -> tuple[SettingDescription, ...]:
+def descriptions_of(subject: Subject) -> tuple[SettingDescription, ...]:
+    """Describe a plugin's settings."""
     return describe(subject.manifest.settings_class)
 
 
-def _place(subject: Subject) -> SettingsPlace:
+def place_of_settings(subject: Subject) -> SettingsPlace:
+    """Say whose settings they are, for messages."""
     return SettingsPlace(company="umeme", instance=subject.name, plugin=subject.name)
 
 
-def _given(subject: Subject) -> Mapping[str, object]:
+def given_settings(subject: Subject) -> Mapping[str, object]:
+    """Return the settings its simulator gives, raw."""
     return dict(subject.simulator().settings(_BASE))
 
 
-def _read(
+def read_settings_of(
     subject: Subject, raw: Mapping[str, object], environ: Mapping[str, str] | None = None
 ) -> object:
+    """Read raw settings as the host does; raises `SettingsError`."""
     return read_settings(
         subject.manifest.settings_class,
         raw,
-        place=_place(subject),
+        place=place_of_settings(subject),
         environ=environ or {},
         folder=Path(),
     )
-
-
-def _plain(raw: Mapping[str, object]) -> dict[str, object]:
-    """Return raw settings with secrets as texts, as a file or the API holds them."""
-    return {
-        name: value.reveal() if isinstance(value, Secret) else value for name, value in raw.items()
-    }
 
 
 @BOOK.rule(
@@ -86,7 +75,7 @@ def _plain(raw: Mapping[str, object]) -> dict[str, object]:
     remedy='setting(help="Base URL of the token server.")',
 )
 def _helps(case: Case) -> None:
-    for description in _descriptions(case.subject):
+    for description in descriptions_of(case.subject):
         text = description.help
         if not text.strip() or "\n" in text.strip() or len(text) > _LONGEST_HELP:
             raise RuleBroken(f"the help of setting {description.name!r} is {text[:80]!r}.")
@@ -99,8 +88,8 @@ def _helps(case: Case) -> None:
     remedy="@attrs.frozen(kw_only=True) above the settings class.",
 )
 def _frozen(case: Case) -> None:
-    settings = _read(case.subject, _given(case.subject))
-    for description in _descriptions(case.subject)[:1]:
+    settings = read_settings_of(case.subject, given_settings(case.subject))
+    for description in descriptions_of(case.subject)[:1]:
         try:
             setattr(settings, description.name, None)
         except (attrs.exceptions.FrozenInstanceError, AttributeError):
@@ -116,7 +105,7 @@ def _frozen(case: Case) -> None:
     remedy="api_key: Secret = setting(help=…)",
 )
 def _secrets(case: Case) -> None:
-    for description in _descriptions(case.subject):
+    for description in descriptions_of(case.subject):
         is_text = description.value_type in {SettingType.TEXT, SettingType.TEXTS}
         looks = _LOOKS_SECRET.search(description.name) and not description.kind
         if is_text and looks and not description.choices and description.pattern is None:
@@ -128,7 +117,7 @@ def _secrets(case: Case) -> None:
         "str": str(settings),
         "redact": json.dumps(redact(settings)),
     }
-    for description in _descriptions(case.subject):
+    for description in descriptions_of(case.subject):
         value = getattr(settings, description.name)
         if not isinstance(value, Secret) or not value:
             continue
@@ -143,29 +132,45 @@ def _secrets(case: Case) -> None:
     promise="A setting that is missing, unknown or of another type is a `SettingsError` that names "
     "company, plugin and setting; the class's own checks raise `ValueError`, never anything else, "
     "and show no secret.",
-    remedy="raise ValueError(…) in a validator of the settings class, or SettingsError in __init__.",
+    remedy="raise ValueError(…) in a validator of the settings class, or SettingsError in "
+    "__init__.",
 )
 def _refused(case: Case) -> None:
-    given = _given(case.subject)
+    given = given_settings(case.subject)
     wrong: list[tuple[str, Mapping[str, object]]] = [
         ("no_such_setting", {**given, "no_such_setting": 1})
     ]
-    for description in _descriptions(case.subject):
+    for description in descriptions_of(case.subject):
         name = description.name
         wrong.append((name, {**given, name: {"table": 1}}))
         wrong.append((name, {**given, name: [1]}))
         if description.required:
             wrong.append((name, {key: value for key, value in given.items() if key != name}))
     for name, raw in wrong:
-        try:
-            _read(case.subject, raw)
-        except SettingsError as error:
-            if name not in str(error):
-                raise RuleBroken(f"the message does not name {name!r}: {error}") from None
-        except MpmError as error:
-            raise RuleBroken(f"setting {name!r} raised {type(error).__name__}: {error}") from None
-        else:
+        error = _refusal(case.subject, raw, name)
+        if error is None:
             raise RuleBroken(f"setting {name!r} was taken though it was wrong or missing.")
+        if name not in str(error):
+            raise RuleBroken(f"the message does not name {name!r}: {error}")
+    for name in given:
+        for value in _ODD_VALUES:
+            _refusal(case.subject, {**given, name: value}, name)
+
+
+def _refusal(subject: Subject, raw: Mapping[str, object], name: str) -> SettingsError | None:
+    """Return how settings were refused, or nothing if they were taken.
+
+    Raises:
+        RuleBroken: they were refused by anything else than a `SettingsError`.
+    """
+    try:
+        read_settings_of(subject, raw)
+    except SettingsError as error:
+        return error
+    except _FOREIGN as error:
+        kind = type(error).__name__
+        raise RuleBroken(f"a wrong value of setting {name!r} raised {kind}.") from error
+    return None
 
 
 @BOOK.rule(
@@ -178,206 +183,7 @@ def _refused(case: Case) -> None:
     when="`url_settings`",
 )
 def _urls(case: Case) -> None:
-    kinds = {one.name: one.kind for one in _descriptions(case.subject)}
+    kinds = {one.name: one.kind for one in descriptions_of(case.subject)}
     for name in case.subject.manifest.url_settings:
         if kinds.get(name) != "url":
             raise RuleBroken(f"setting {name!r} is named by url_settings, but is no URL.")
-
-
-# --- the seven renderings -------------------------------------------------------------------------
-
-
-@BOOK.rule(
-    "S-06",
-    "the section of mpm.toml it writes can be read back",
-    promise="`to_toml` is valid TOML, and what it sets is taken by the settings class: the "
-    "examples are ones that work.",
-    remedy='setting(…, example="…") with a value the setting takes, for every required setting.',
-)
-def _toml(case: Case) -> None:
-    text = to_toml(
-        case.subject.manifest.settings_class,
-        company="umeme",
-        instance=case.subject.name,
-        plugin=case.subject.name,
-    )
-    try:
-        table = tomllib.loads(text)["companies"]["umeme"]["plugins"][case.subject.name]
-    except tomllib.TOMLDecodeError as error:
-        raise RuleBroken(f"it is no TOML: {error}") from None
-    for description in _descriptions(case.subject):
-        if description.name not in table:
-            continue
-        try:
-            _take(description, table[description.name])
-        except (SettingsError, ValueError) as error:
-            raise RuleBroken(
-                f"what it writes for {description.name!r} is refused: {error}"
-            ) from None
-
-
-def _take(description: SettingDescription, value: object) -> None:
-    if not isinstance(value, Mapping):  # a secret names its variable only
-        check_rules(description, convert_value(description, value))
-
-
-@BOOK.rule(
-    "S-07",
-    "every setting can come from the environment",
-    promise="Each of the simulator's settings gives the same value whether it stands in mpm.toml or "
-    'is named by `{ env = "…" }`; no two settings share a variable.',
-    remedy="types that a text can hold: str, int, bool, Decimal, Secret, tuple[str, ...], StrEnum.",
-)
-def _environment(case: Case) -> None:
-    given = _plain(_given(case.subject))
-    names = environment_names(case.subject.manifest.settings_class, "umeme", case.subject.name)
-    if len(set(names.values())) != len(names):
-        raise RuleBroken("two settings share a variable.")
-    environ = {names[name]: _as_text(value) for name, value in given.items()}
-    references = {name: {"env": names[name]} for name in given}
-    direct, referred = _read(case.subject, given), _read(case.subject, references, environ)
-    for description in _descriptions(case.subject):
-        one, other = (getattr(settings, description.name) for settings in (direct, referred))
-        if one != other:
-            raise RuleBroken(f"setting {description.name!r} changes when it comes as a text.")
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
-    return format_value(value)
-
-
-@BOOK.rule(
-    "S-08",
-    "its questions on a terminal can be answered",
-    promise="`cli_prompts` asks one question per setting; secrets are hidden and have no default "
-    "that would be shown; the default shown is one the setting takes.",
-    remedy="a default that fits the setting's own rules.",
-)
-def _prompts(case: Case) -> None:
-    described = {one.name: one for one in _descriptions(case.subject)}
-    for prompt in cli_prompts(case.subject.manifest.settings_class):
-        description = described[prompt.name]
-        if prompt.hidden != description.secret or (prompt.hidden and prompt.default):
-            raise RuleBroken(f"the question for {prompt.name!r} would show a secret.")
-        if prompt.default and not description.secret:
-            try:
-                parse_text(description, prompt.default)
-            except ValueError as error:
-                raise RuleBroken(f"the default of {prompt.name!r} {error}.") from None
-
-
-@BOOK.rule(
-    "S-09",
-    "its form on the web can be filled in",
-    promise="`form_fields` has a field per setting; secrets are password fields without a value; a "
-    "select offers the value it shows.",
-    remedy="a default that is among the choices; no example for a secret.",
-)
-def _form(case: Case) -> None:
-    described = {one.name: one for one in _descriptions(case.subject)}
-    for field in form_fields(case.subject.manifest.settings_class):
-        secret = described[field.name].secret
-        if secret and (field.input != "password" or field.value or field.placeholder):
-            raise RuleBroken(f"the field {field.name!r} would show a secret.")
-        if field.options and field.value and field.value not in field.options:
-            raise RuleBroken(f"the field {field.name!r} shows {field.value!r}, no option of it.")
-
-
-@BOOK.rule(
-    "S-10",
-    "its JSON schema takes what it takes",
-    promise="`json_schema` can be written as JSON, requires what is required, refuses other names, "
-    "shows no default of a secret, and the simulator's settings and all defaults fit it.",
-    remedy="a default, an example and simulator settings that fit the setting's own rules.",
-)
-def _schema(case: Case) -> None:
-    schema = json.loads(json.dumps(json_schema(case.subject.manifest.settings_class)))
-    properties = schema["properties"]
-    for description in _descriptions(case.subject):
-        one = properties[description.name]
-        if description.secret and ("default" in one or "examples" in one):
-            raise RuleBroken(f"the schema shows a value of the secret {description.name!r}.")
-        if one.get("default") is not None:
-            _check_against(description.name, one, one["default"])
-    for name, value in _plain(_given(case.subject)).items():
-        _check_against(name, properties[name], value)
-
-
-def _check_against(name: str, schema: Mapping[str, object], value: object) -> None:
-    """Check the few words of JSON schema that `json_schema` writes."""
-    types = schema["type"]
-    allowed = types if isinstance(types, list) else [types]
-    fits = (
-        _type_of(value) in allowed
-        and ("enum" not in schema or value in _listed(schema["enum"]))
-        and not (isinstance(value, str) and not re.search(str(schema.get("pattern", "")), value))
-    )
-    if not fits:
-        raise RuleBroken(f"the schema refuses a value of {name!r} that the setting takes.")
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
-
-
-def _type_of(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case list() | tuple():
-            return "array"
-        case str() | Decimal():
-            return "string"
-        case _:
-            return "unknown"
-
-
-@BOOK.rule(
-    "S-11",
-    "its table for people has a row per setting",
-    promise="`documentation_table` has a row per setting, and no secret has a default or an example "
-    "in it.",
-    remedy="no default and no example for a secret.",
-)
-def _table(case: Case) -> None:
-    rows = documentation_table(case.subject.manifest.settings_class).splitlines()[2:]
-    descriptions = _descriptions(case.subject)
-    if len(rows) != len(descriptions):
-        raise RuleBroken(f"the table has {len(rows)} rows for {len(descriptions)} settings.")
-    for description in descriptions:
-        if description.secret and description.default is not None:
-            raise RuleBroken(f"the secret {description.name!r} has a default everybody knows.")
-
-
-@BOOK.rule(
-    "S-12",
-    "details of a device are declared like settings",
-    promise="Each field of the manifest's `details_class` explains itself, and the `details` of the "
-    "contract test are taken by it.",
-    remedy="details = {…} in the contract test, one value per required field.",
-    applies=lambda subject: subject.manifest.details_class is not None,
-    when="`details_class`",
-)
-def _details(case: Case) -> None:
-    details_class = case.subject.manifest.details_class
-    if details_class is None:
-        return
-    for description in describe(details_class):
-        if not description.help.strip():
-            raise RuleBroken(f"the field {description.name!r} has no help.")
-    try:
-        read_settings(
-            details_class,
-            case.subject.details,
-            place=_place(case.subject),
-            environ={},
-            folder=Path(),
-        )
-    except SettingsError as error:
-        raise RuleBroken(f"the details of the test are refused: {error}") from None

@@ -37,7 +37,7 @@ def fingerprint(value: object) -> object:
         return tuple((key, fingerprint(inner)) for key, inner in value.items())
     if isinstance(value, list | tuple):
         return tuple(fingerprint(inner) for inner in value)
-    if attrs.has(type(value)):
-        fields = attrs.fields(type(value))
-        return tuple(fingerprint(getattr(value, field.name)) for field in fields)
+    kind: type = type(value)
+    if attrs.has(kind):
+        return tuple(fingerprint(getattr(value, field.name)) for field in attrs.fields(kind))
     return value

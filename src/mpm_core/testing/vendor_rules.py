@@ -1,28 +1,27 @@
-"""Faults only a manufacturer meets: tokens that are none, other devices, refusals, M-09 and M-14 to M-23."""
+"""Faults only a manufacturer meets: bad tokens, other devices, refusals, M-09 and M-14 to M-21."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from mpm_core.calls import InboundCall
-from mpm_core.devices import DeviceMapping
 from mpm_core.errors import NothingHappened, OutcomeUnknown, Refused
 from mpm_core.manifest import PluginKind
 from mpm_core.money import Money
-from mpm_core.secrets import Secret
-from mpm_core.settings import describe
 from mpm_core.simulation import SimulatedPayment, SimulatedReply
 from mpm_core.testing.answer_spoiling import MISSING, bare, json_of, places_of, with_change
 from mpm_core.testing.cases import Case
-from mpm_core.testing.deeds import Sale, device_of, example_phone, good_outcome, open_deed, serials
+from mpm_core.testing.credentials import has_secrets, wrong_secrets
+from mpm_core.testing.deeds import Sale, good_outcome, open_deed
 from mpm_core.testing.front import WireFault
+from mpm_core.testing.phones import example_phone
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.stages import SHORT, Outcome, Stage, open_stage
 from mpm_core.testing.subjects import Subject
 from mpm_core.testing.truth import expect_error, expect_truth
 from mpm_core.testing.wire_rules import FAMILIES, sells_over_the_wire
 
-__all__ = ["BOOK", "NO_ANSWERS", "has_secrets", "wrong_secrets"]
+__all__ = ["BOOK"]
 
 BOOK = RuleBook()
 _WHEN = FAMILIES["M"][1]
@@ -40,8 +39,9 @@ _BAD_CODES = (
 @BOOK.rule(
     "M-09",
     "a success without a usable code is unknown",
-    promise="The vendor sold, but its JSON has the code empty, blank, null, missing, as a list, as a "
-    "number (which loses leading zeros) or far too long: `OutcomeUnknown`, never a grant.",
+    promise="The vendor sold, but its JSON has the code empty, blank, null, missing, as a "
+    "list, as a number (which loses leading zeros) or far too long: `OutcomeUnknown`, "
+    "never a grant.",
     remedy="check that the code is a text of the vendor's form, else raise OutcomeUnknown.",
     applies=sells_over_the_wire,
     when=_WHEN,
@@ -111,8 +111,8 @@ def _is_called_back(subject: Subject) -> bool:
 @BOOK.rule(
     "M-16",
     "a callback that comes twice says the same twice",
-    promise="A vendor's callback read twice gives two equal requests, so that the host sees that it "
-    "is one.",
+    promise="A vendor's callback read twice gives two equal requests, so that the host sees "
+    "that it is one.",
     remedy="decode from the call alone; keep nothing of earlier calls.",
     applies=_is_called_back,
     when="manufacturers with `callback_paths`",
@@ -211,8 +211,8 @@ def _unknown_device(case: Case) -> None:
 @BOOK.rule(
     "M-21",
     "wrong credentials sell nothing",
-    promise="With every secret setting wrong, a sale is `Misconfigured` or `Refused`, and nothing is "
-    "given; never a grant, and never left in doubt.",
+    promise="With every secret setting wrong, a sale is `Misconfigured` or `Refused`, and "
+    "nothing is given; never a grant, and never left in doubt.",
     remedy="raise Misconfigured for the vendor's refusal of the login.",
     applies=lambda subject: sells_over_the_wire(subject) and has_secrets(subject),
     when=f"{_WHEN}, with a secret setting",
@@ -225,95 +225,3 @@ def _wrong_credentials(case: Case) -> None:
     expect_truth(outcome, "With wrong credentials")
     if not isinstance(outcome.error, NothingHappened | Refused):
         raise RuleBroken(f"With wrong credentials, a sale ended with {outcome}.")
-
-
-def has_secrets(subject: Subject) -> bool:
-    """Tell whether a plugin has a secret setting that its simulator fills in."""
-    return bool(wrong_secrets(subject))
-
-
-def wrong_secrets(subject: Subject) -> dict[str, object]:
-    """Return wrong values for every secret its simulator's settings have."""
-    given = subject.simulator().settings("http://127.0.0.1:9")
-    return {
-        description.name: f"wrong-{given[description.name]}"
-        for description in describe(subject.manifest.settings_class)
-        if description.secret and isinstance(given.get(description.name), str | Secret)
-    }
-
-
-# --- look-up --------------------------------------------------------------------------------------
-
-
-@BOOK.rule(
-    "M-22",
-    "the look-up tells known devices from unknown ones",
-    promise="For any serial `mpm_register_device` answers *not_mapped* before it is delivered and "
-    "*mapped* afterwards, every time, and gives nothing.",
-    remedy="return DeviceMapping.MAPPED or DeviceMapping.NOT_MAPPED by the vendor's documented words.",
-    applies=lambda subject: subject.manifest.supports_lookup,
-    when="`supports_lookup`",
-)
-def _lookup(case: Case) -> None:
-    with open_stage(case) as stage:
-
-        def check(serial: str) -> None:
-            if serial in stage.serials:
-                return
-            _expect_mapping(_register(stage, serial), DeviceMapping.NOT_MAPPED)
-            stage.deliver(serial)
-            for _ in range(2):
-                _expect_mapping(_register(stage, serial), DeviceMapping.MAPPED)
-
-        case.holds(serials(case.subject), check, examples=15)
-
-
-def _expect_mapping(outcome: Outcome, expected: DeviceMapping) -> None:
-    if outcome.answer is not expected or outcome.gained:
-        raise RuleBroken(f"the look-up of a device that is {expected} ended with {outcome}.")
-
-
-@BOOK.rule(
-    "M-23",
-    "a look-up that fails says nothing of the device",
-    promise="With the vendor unreachable, or answering every request with a page, garbage or a server "
-    "error, the look-up raises; it never says *not_mapped*, which would refuse the device.",
-    remedy="raise answer.unusable(…) for every answer that is not about the device.",
-    applies=lambda subject: subject.manifest.supports_lookup and subject.calls_out,
-    when="`supports_lookup` and `url_settings`",
-)
-def _failed_lookup(case: Case) -> None:
-    with open_stage(case, reachable=False) as stage:
-        outcomes = {"When nobody could be reached": _register(stage)}
-    for name, reply in NO_ANSWERS.items():
-        with open_stage(case) as stage:
-            stage.deliver(case.subject.serial)
-            path = _learn_lookup(stage)
-            stage.front.effects.add(path)
-            stage.front.play(WireFault(instead=reply))
-            outcomes[f"When the look-up was answered with {name}"] = _register(stage)
-    for when, outcome in outcomes.items():
-        expect_error(outcome, NothingHappened, when)
-
-
-NO_ANSWERS = {
-    "a page": SimulatedReply(content_type="text/html", body=b"<html>Please log in</html>"),
-    "status 500": SimulatedReply(status=500, body=b"{}"),
-    "a page of status 404": SimulatedReply(
-        status=404, content_type="text/html", body=b"<html>Not Found</html>"
-    ),
-    "no JSON": SimulatedReply(body=b"<!-- debug -->{"),
-    "an empty body": SimulatedReply(),
-}
-
-
-def _learn_lookup(stage: Stage) -> tuple[str, str]:
-    outcome = _register(stage)
-    if not outcome.exchanges:
-        raise RuleBroken("the look-up made no request.")
-    return stage.front.effect_of(outcome.exchanges[-1].request)
-
-
-def _register(stage: Stage, serial: str = "") -> Outcome:
-    device = device_of(stage.subject, serial or stage.subject.serial)
-    return stage.call("mpm_register_device", device=device)

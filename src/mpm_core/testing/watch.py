@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 __all__ = ["ASKING_FOR_TIME", "watched_deeds", "watched_time"]
@@ -20,7 +20,6 @@ _DEEDS: Mapping[str, str] = {
     "socket.connect": "opened a connection of its own",
     "socket.bind": "listened on a port",
     "socket.getaddrinfo": "looked a host name up by itself",
-    "_thread.start_new_thread": "started a thread",
     "subprocess.Popen": "started a program",
     "os.system": "ran a shell command",
     "os.fork": "forked the process",
@@ -29,6 +28,7 @@ _DEEDS: Mapping[str, str] = {
     "signal.signal": "changed a signal handler",
 }
 _WRITING = frozenset("wax+")
+_START_THREAD = threading.Thread.start.__code__
 
 _watchers: list[list[str]] = []
 _lock = threading.Lock()
@@ -39,12 +39,32 @@ _installed = False
 def watched_deeds() -> Iterator[list[str]]:
     """Collect what plugins do by themselves inside the block, one sentence each."""
     seen: list[str] = []
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        # Python 3.11 has no audit event for threads
+        if event == "call" and frame.f_code is _START_THREAD and _is_plugins_own(frame):
+            seen.append("started a thread")
+
     _install()
     _watchers.append(seen)
     try:
-        yield seen
+        with _profiled(profile):
+            yield seen
     finally:
         _watchers.remove(seen)
+
+
+@contextlib.contextmanager
+def _profiled(profile: Callable[[FrameType, str, object], None]) -> Iterator[None]:
+    """Let a function hear of every call in this thread and in those that are started meanwhile."""
+    before = sys.getprofile()
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(before)
 
 
 def _install() -> None:
@@ -115,14 +135,8 @@ def watched_time(package: str) -> Iterator[list[str]]:
         if _is_plugins_own(frame):
             seen.append(f"{asked} in {frame.f_code.co_name}, line {frame.f_lineno}")
 
-    before = sys.getprofile()
-    threading.setprofile(profile)
-    sys.setprofile(profile)
-    try:
+    with _profiled(profile):
         yield seen
-    finally:
-        sys.setprofile(before)
-        threading.setprofile(before)
 
 
 def _name_of(function: object) -> tuple[str, str]:
