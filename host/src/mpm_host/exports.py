@@ -187,7 +187,7 @@ def _debt_rows(
         .join(t.customers, c.id == a.customer_id)
         .where(a.company_id == company_id, a.remaining > 0, a.id > after)
     )  # fmt: skip
-    query = sa.union_all(instalments, access_rates).order_by("id").limit(_AT_ONCE)
+    query = sa.union_all(instalments, access_rates).order_by(sa.literal_column("1")).limit(_AT_ONCE)
     return [
         (
             row["id"],

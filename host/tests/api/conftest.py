@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from litestar.testing import TestClient
 
-from mpm_core import Secret
+from mpm_core import Money, Msisdn, ProcessRequest, Reply, Secret
 from mpm_host.access.key_store import create_key
 from mpm_host.access.login import set_protected_password
 from mpm_host.access.passwords import hash_password
 from mpm_host.access.roles import Role
 from mpm_host.audit_trail import Actor
+from mpm_host.booking import Accept, Book
 from mpm_host.config import parse_config
 from mpm_host.config_values import ConfigSource
+from mpm_host.database.access_tables import api_keys
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_host.instance_settings import InstanceTable
@@ -22,6 +28,8 @@ from mpm_host.services import Services
 
 PROTECTED = "behind the curtain"
 PROTECTED_HASH = hash_password(Secret(PROTECTED))
+NEIGHBOUR = {"name": "Jirani", "country": "TZ", "currency": "TZS"}
+NAMES_AN_ID = re.compile(r"""(?<=["/])[0-9a-f]{32}(?=["/ ])""")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PLUGINS = {
     "calin": {"api_url": "http://127.0.0.1:9/calin", "user_id": "u", "api_key": "calin-secret"},
@@ -48,23 +56,37 @@ class MovableClock:
 
 
 class Api:
-    """The API as one company's key sees it."""
+    """The API as one bearer sees it.
 
-    def __init__(self, client, bearer=None):
+    Whatever succeeds and names something by its id, in the path or the body, is first tried with
+    the key of another company, for which it must not exist.
+    """
+
+    def __init__(self, client, bearer=None, stranger=None):
         self.client = client
         self.bearer = bearer
+        self.stranger = stranger
 
-    def __call__(self, method, path, body=None, *, headers=None, **query):
+    def __call__(self, method, path, body=None, *, headers=None, content=None, **query):
         given = dict(headers or {})
         if self.bearer is not None:
             given.setdefault("Authorization", f"Bearer {self.bearer}")
-        return self.client.request(
-            method,
-            f"/api/v1{path}",
-            json=body,
-            headers=given,
-            params={name: value for name, value in query.items() if value is not None},
-        )
+        params = {name: value for name, value in query.items() if value is not None} or None
+
+        def send(headers):
+            payload = {"content": content} if content is not None else {"json": body}
+            return self.client.request(
+                method, f"/api/v1{path}", headers=headers, params=params, **payload
+            )
+
+        foreign = None
+        if self.stranger is not None and NAMES_AN_ID.search(f"{path} {json.dumps(body)}"):
+            foreign = send(given | {"Authorization": f"Bearer {self.stranger}"})
+        answer = send(given)
+        if foreign is not None and answer.is_success:
+            assert foreign.status_code == 404, f"a stranger got {foreign.text}"
+            assert foreign.json()["code"].startswith("unknown_")
+        return answer
 
     def ok(self, method, path, body=None, **more):
         """Return what a request that must succeed answers."""
@@ -83,7 +105,7 @@ class Api:
         return answer.status_code, problem["code"]
 
     def as_(self, bearer):
-        return Api(self.client, bearer)
+        return Api(self.client, bearer, self.stranger)
 
 
 class Installation:
@@ -94,7 +116,19 @@ class Installation:
         self.services = services
         self.client = client
         self.clock = clock
-        self.public = Api(client)
+        self._numbers = itertools.count(1)
+        self.stranger = self._make_stranger()
+        self.public = Api(client, stranger=self.stranger)
+
+    def _make_stranger(self):
+        """Make another company with everything allowed, for which nothing else exists."""
+        self.host.companies.create("jirani", NEIGHBOUR, self.actor)
+        key = self._new_key("jirani", Role.OWNER, "stranger")
+        with self.host.engines.write.begin() as connection:
+            connection.execute(
+                sa.update(api_keys).values(elevated_until=START + timedelta(days=3650))
+            )
+        return key
 
     @property
     def actor(self):
@@ -109,18 +143,43 @@ class Installation:
         return self.key(slug)
 
     def key(self, slug="umeme", role=Role.OWNER, name=None):
+        bearer = self._new_key(slug, role, name or f"{role} {next(self._numbers)}")
+        return Api(self.client, bearer, self.stranger)
+
+    def _new_key(self, slug, role, name):
         company = self.host.house.directory.by_slug[slug]
         with self.host.engines.write.begin() as connection:
-            key = create_key(
-                connection, company.id, name or f"{role} {self.clock()}", role, self.actor,
-                own=Role.OWNER,
-            )  # fmt: skip
-        return Api(self.client, key.bearer.reveal())
+            key = create_key(connection, company.id, name, role, self.actor, own=Role.OWNER)
+        return key.bearer.reveal()
 
     def protect(self, slug="umeme"):
         company = self.host.house.directory.by_slug[slug]
         with self.host.engines.write.begin() as connection:
             set_protected_password(connection, company.id, PROTECTED_HASH, self.actor)
+
+    def pay(self, serial, amount, reference, slug="umeme"):
+        """Book a payment as a telecom's process call does, and return its id."""
+        directory = self.host.house.directory
+        company = directory.by_slug[slug]
+        airtel = directory.instance_named(company.id, "airtel")
+        if airtel is None:
+            airtel = self.host.companies.choose(slug, "airtel", self.actor)
+        book = Book(
+            vault=self.host.vault, clock=self.clock, directory=lambda: self.host.house.directory
+        )
+        command = Accept(
+            instance=airtel,
+            request=ProcessRequest(
+                reference=reference,
+                serial=serial,
+                amount=Money.parse(amount, "TZS"),
+                payer=Msisdn.parse("0712345678", "TZ"),
+            ),
+            reply=Reply(status=200, content_type="text/plain", body=b"ok"),
+        )
+        with self.host.engines.write.begin() as connection:
+            [outcome] = book(connection, [command])
+        return outcome.payment.id
 
     def audit(self, api):
         return api.ok("GET", "/audit", limit=200)["items"]
@@ -148,7 +207,7 @@ def installation(config_text, clock, tmp_path):
     with Host.open(parse_config(config_text, source), clock=clock) as host:
         host.reconcile()
         services = Services(host, workers=False)
-        with TestClient(services.application(), raise_server_exceptions=True) as client:
+        with TestClient(services.application()) as client:
             yield Installation(host, services, client, clock)
         services.close()
 

@@ -164,10 +164,11 @@ def _list(call: Call, connection: Connection) -> Page[Payment]:
 
 def _show(call: Call) -> Payment:
     reveal, engines = call.query_as(RevealQuery).reveal, call.context.host.engines
-    if reveal:
-        call.principal.require_elevation(call.now)
     with engines.read.connect() as connection:
-        payment = shown_payment(call, connection, reveal=reveal)
+        payment = shown_payment(call, connection)  # first: what is not there is not protected
+        if reveal:
+            call.principal.require_elevation(call.now)
+            payment = shown_payment(call, connection, reveal=True)
     if reveal:
         with engines.write.begin() as connection:
             call.audit(connection, "payment.revealed", payment.id)
@@ -183,7 +184,7 @@ def _export(kind: ExportKind) -> Callable[[Call], Download]:
         rows = export_rows(engines.read, call.context.host.vault, call.company.id, kind)
         is_csv = wanted is Format.CSV
         return Download(
-            media_type="text/csv; charset=utf-8" if is_csv else "application/json",
+            media_type="text/csv" if is_csv else "application/json",
             file_name=f"{kind.value}.{wanted.value}",
             chunks=as_csv(rows) if is_csv else as_json(rows),
         )
