@@ -33,16 +33,15 @@ class Desk(OrderBench):
 
     def __init__(self, engines, **options):
         super().__init__(engines, **options)
-        self.actions = PaymentActions(
-            engines=engines, vault=self.vault, directory=lambda: self.directory, wake=self._wake
-        )
+        self.actions = PaymentActions(vault=self.vault, directory=lambda: self.directory)
 
     def by(self, name=ANNA, reason="the customer called"):
         return Actor(name=name, at=self.now, reason=reason)
 
     def act(self, verb, payment_id, *arguments, by=ANNA, company_id=None):
         act = getattr(self.actions, verb)
-        act(payment_id, *arguments, self.by(by), company_id=company_id)
+        with self.engines.write.begin() as connection:
+            return act(connection, payment_id, *arguments, self.by(by), company_id=company_id)
 
     def held(self, **options):
         payment_id = self.paid(**options)
@@ -689,12 +688,12 @@ VERBS = {
 def test_repeating_a_verb_changes_nothing(desk, verb):
     make, arguments = VERBS[verb]
     payment_id = getattr(desk, make)()
-    desk.act(verb, payment_id, *arguments)
+    assert desk.act(verb, payment_id, *arguments) is True
     before = desk.everything()
 
     desk.later(seconds=5)
-    desk.act(verb, payment_id, *arguments)
-    desk.act(verb, payment_id, *arguments, by=BARAKA)
+    assert desk.act(verb, payment_id, *arguments) is False
+    assert desk.act(verb, payment_id, *arguments, by=BARAKA) is False
 
     assert desk.everything() == before
 
@@ -751,8 +750,8 @@ def test_a_verb_meets_only_payments_of_the_actors_company(desk, verb):
 def test_nobody_acts_without_a_reason(desk):
     payment_id = desk.held()
 
-    with pytest.raises(ServiceRefused) as refusal:
-        desk.actions.retry(payment_id, desk.by(reason="  "))
+    with pytest.raises(ServiceRefused) as refusal, desk.engines.write.begin() as connection:
+        desk.actions.retry(connection, payment_id, desk.by(reason="  "), company_id=None)
 
     assert refusal.value.code == ActionCode.REASON_REQUIRED
     assert str(refusal.value) == "Say why; it is kept with the payment for ever."

@@ -25,8 +25,9 @@ from mpm_host.payment_progress import refresh_payment
 from mpm_host.reversals import book_reversal_if_due
 from mpm_host.texts import token_text, unlock_text
 
-__all__ = ["Attempted", "StepWriter", "has_token", "knows_codes", "wake_next"]
+__all__ = ["TELL_AFTER", "Attempted", "StepWriter", "has_token", "knows_codes", "wake_next"]
 
+TELL_AFTER = timedelta(minutes=2)
 _WAITING = frozenset({OrderStatus.QUEUED, OrderStatus.UNKNOWN})
 _IN_DOUBT = frozenset({OrderStatus.UNKNOWN, OrderStatus.PARKED})
 _REPEATABLE = frozenset({ChargeKind.UNLOCK, ChargeKind.CLEAR})

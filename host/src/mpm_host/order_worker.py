@@ -45,7 +45,7 @@ from mpm_host.order_rules import (
     lost_attempt,
     operation_missing,
 )
-from mpm_host.order_steps import Attempted, StepWriter, has_token
+from mpm_host.order_steps import TELL_AFTER, Attempted, StepWriter, has_token
 from mpm_host.order_store import (
     OrderRecord,
     StateMovedError,
@@ -65,7 +65,6 @@ _LOG = structlog.get_logger(__name__)
 _WAIT_FOR_PLUGIN = timedelta(minutes=10)
 _WAIT_FOR_TURN = timedelta(minutes=1)  # only a safety net: the end of the other order wakes this
 _LEASE_MARGIN = timedelta(seconds=60)
-_TELL_AFTER = timedelta(minutes=2)
 _NO_INPUTS = Prepared()
 _Answer = Grant | Pending | MpmError
 _DatabaseGone = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
@@ -111,7 +110,7 @@ class OrderWorker:
         directory: Callable[[], Directory],
         plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
-        tell_after: timedelta = _TELL_AFTER,
+        tell_after: timedelta = TELL_AFTER,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._engines = engines

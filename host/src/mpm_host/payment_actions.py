@@ -1,6 +1,6 @@
 """What people do about payments: one method per verb, audited, and safe to repeat.
 
-Each runs in one transaction that takes the payment first. Repeating a verb after it was done
+Each takes the payment first. Repeating a verb after it was done
 answers the same and changes nothing; one that does not fit the payment's state is refused with a
 code of `ActionCode`.
 """
@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import attrs
+from sqlalchemy.engine import Connection
+
 from mpm_core import Secret
-from mpm_host.action_basics import ActionOn, take_payment
+from mpm_host.action_basics import take_payment
 from mpm_host.audit_trail import Actor
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
@@ -23,119 +26,118 @@ from mpm_host.doubtful_payments import (
 )
 from mpm_host.encryption import Vault
 from mpm_host.held_payments import release, retry
-from mpm_host.order_steps import StepWriter
+from mpm_host.order_steps import TELL_AFTER, StepWriter
 from mpm_host.order_store import ask_to_look, can_be_looked_after
 from mpm_host.resending import resend
 from mpm_host.taking_back import reverse
 from mpm_host.unmatched_payments import match
 
-__all__ = ["PaymentActions"]
-
-_TELL_AFTER = timedelta(minutes=2)
+__all__ = ["PaymentActions", "look_after"]
 
 
+@attrs.frozen(kw_only=True)
 class PaymentActions:
-    """Acts on payments; safe to use from several threads and processes.
+    """Acts on payments, in the caller's transaction.
 
     Every method takes the payment's id, who acts (with a reason), and the company it must belong
-    to: `None` only for whoever runs the installation. Every method raises `ServiceRefused`.
+    to: `None` only for whoever runs the installation. Every method raises `ServiceRefused`, and
+    tells whether it did anything: if so, workers should be woken after the commit.
 
-    Args:
-        engines: of the database.
+    Attributes:
         vault: encrypts tokens and messages.
         directory: returns companies and instances as they are now.
-        wake: called after a commit that left work for the workers, if this process has any.
         tell_after: how long after an order was made its customer hears that the token is late.
     """
 
-    def __init__(
-        self,
-        *,
-        engines: Engines,
-        vault: Vault,
-        directory: Callable[[], Directory],
-        wake: Callable[[], None] = lambda: None,
-        tell_after: timedelta = _TELL_AFTER,
-    ) -> None:
-        self._engines = engines
-        self._vault = vault
-        self._directory = directory
-        self._wake = wake
-        self._writer = StepWriter(vault=vault, tell_after=tell_after)
+    vault: Vault
+    directory: Callable[[], Directory]
+    tell_after: timedelta = TELL_AFTER
 
-    def retry(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
+    def retry(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
         """Mint a held payment's token again, from the value that is reserved for it."""
-        self._act(payment_id, actor, company_id, retry)
+        return retry(take_payment(connection, payment_id, actor, company_id=company_id))
 
-    def release(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
+    def release(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
         """Turn a held payment's reserved value into the customer's credit."""
-        self._act(payment_id, actor, company_id, lambda on: release(on, self._vault))
+        on = take_payment(connection, payment_id, actor, company_id=company_id)
+        return release(on, self.vault)
 
     def resolve_with_token(
         self,
+        connection: Connection,
         payment_id: str,
         codes: Sequence[Secret],
         actor: Actor,
         *,
-        company_id: str | None = None,
-    ) -> None:
+        company_id: str | None,
+    ) -> bool:
         """Issue the token of an unknown payment that was found elsewhere."""
-        self._act(
-            payment_id, actor, company_id, lambda on: resolve_with_token(on, self._writer, codes)
-        )
+        on = take_payment(connection, payment_id, actor, company_id=company_id)
+        return resolve_with_token(on, self._writer, codes)
 
     def resolve_not_minted(
-        self, payment_id: str, actor: Actor, *, company_id: str | None = None
-    ) -> None:
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
         """Say that an unknown payment's token was never made; `approve` makes one."""
-        self._act(payment_id, actor, company_id, propose_not_minted)
-
-    def match(
-        self, payment_id: str, serial: str, actor: Actor, *, company_id: str | None = None
-    ) -> None:
-        """Allocate an unmatched payment to the owner of a device."""
-        self._act(
-            payment_id,
-            actor,
-            company_id,
-            lambda on: match(on, serial.strip(), self._directory(), self._vault),
+        return propose_not_minted(
+            take_payment(connection, payment_id, actor, company_id=company_id)
         )
 
-    def reverse(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
-        """Take a payment back: at once, or as soon as its open orders have ended."""
-        self._act(payment_id, actor, company_id, reverse)
-
-    def reissue(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
-        """Propose a second token of a settled payment; `approve` makes it."""
-        self._act(payment_id, actor, company_id, propose_reissue)
-
-    def approve(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
-        """Approve what somebody else proposed for a payment, and begin it."""
-        self._act(payment_id, actor, company_id, lambda on: approve(on, self._writer))
-
-    def resend(self, payment_id: str, actor: Actor, *, company_id: str | None = None) -> None:
-        """Send the customer the payment's message again, with the same codes."""
-        self._act(payment_id, actor, company_id, resend)
-
-    def look_after(self, payment_id: str, now: datetime) -> None:
-        """Let an unknown payment be looked after now, because somebody sees it."""
-        with self._engines.read.connect() as connection:
-            if not can_be_looked_after(connection, payment_id, now):
-                return
-        with self._engines.write.begin() as connection:
-            asked = ask_to_look(connection, payment_id, now)
-        if asked:
-            self._wake()
-
-    def _act(
+    def match(
         self,
+        connection: Connection,
         payment_id: str,
+        serial: str,
         actor: Actor,
+        *,
         company_id: str | None,
-        act: Callable[[ActionOn], bool],
-    ) -> None:
-        with self._engines.write.begin() as connection:
-            on = take_payment(connection, payment_id, actor, company_id=company_id)
-            done = act(on)
-        if done:
-            self._wake()
+    ) -> bool:
+        """Allocate an unmatched payment to the owner of a device."""
+        on = take_payment(connection, payment_id, actor, company_id=company_id)
+        return match(on, serial.strip(), self.directory(), self.vault)
+
+    def reverse(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
+        """Take a payment back: at once, or as soon as its open orders have ended."""
+        return reverse(take_payment(connection, payment_id, actor, company_id=company_id))
+
+    def reissue(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
+        """Propose a second token of a settled payment; `approve` makes it."""
+        return propose_reissue(take_payment(connection, payment_id, actor, company_id=company_id))
+
+    def approve(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
+        """Approve what somebody else proposed for a payment, and begin it."""
+        on = take_payment(connection, payment_id, actor, company_id=company_id)
+        return approve(on, self._writer)
+
+    def resend(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
+        """Send the customer the payment's message again, with the same codes."""
+        return resend(take_payment(connection, payment_id, actor, company_id=company_id))
+
+    @property
+    def _writer(self) -> StepWriter:
+        return StepWriter(vault=self.vault, tell_after=self.tell_after)
+
+
+def look_after(engines: Engines, payment_id: str, now: datetime) -> bool:
+    """Let an unknown payment be looked after now, because somebody sees it.
+
+    Returns:
+        Whether workers should be woken.
+    """
+    with engines.read.connect() as connection:
+        if not can_be_looked_after(connection, payment_id, now):
+            return False
+    with engines.write.begin() as connection:
+        return ask_to_look(connection, payment_id, now)

@@ -40,7 +40,7 @@ from mpm_host.database.engines import Engines
 from mpm_host.database.group_commit import GroupCommit
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
-from mpm_host.payment_actions import PaymentActions
+from mpm_host.payment_actions import PaymentActions, look_after
 from mpm_host.payment_notices import PaymentNotices
 from mpm_host.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.quotes import Quoted, QuoteQuestion, Quoter, load_device
@@ -92,9 +92,12 @@ class PaymentDesk:
         self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
             engines.read, Quoter(clock=clock, directory=directory), name="quotes"
         )
-        self._actions = PaymentActions(engines=engines, vault=vault, directory=directory, wake=wake)
         self._notices = PaymentNotices(
-            engines=engines, clock=clock, actions=self._actions, submit=self._writer.submit
+            engines=engines,
+            clock=clock,
+            actions=PaymentActions(vault=vault, directory=directory),
+            submit=self._writer.submit,
+            wake=wake,
         )
 
     def close(self) -> None:
@@ -224,11 +227,15 @@ class PaymentDesk:
         record = await asyncio.to_thread(self._find, deny.keys)
         if record is not None and (record.status.is_booked or not request.final):
             if record.status is PaymentStatus.UNKNOWN:
-                await asyncio.to_thread(self._actions.look_after, record.id, self._clock())
+                await asyncio.to_thread(self._look_after, record.id)
             return _found(record)
         if not request.final:
             return Verdict(decision=Decision.NOT_FOUND, reason=ReasonCode.UNKNOWN_REFERENCE)
         return _verdict(await asyncio.wrap_future(self._writer.submit(deny)))
+
+    def _look_after(self, payment_id: str) -> None:
+        if look_after(self._engines, payment_id, self._clock()):
+            self._wake()
 
     def _find(self, keys: PaymentKeys) -> PaymentRecord | None:
         with self._engines.read.connect() as connection:

@@ -36,6 +36,7 @@ class PaymentNotices:
         clock: tells when.
         actions: takes payments back.
         submit: gives the desk's writer a command.
+        wake: called after a commit that left work for the workers.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class PaymentNotices:
         clock: Clock,
         actions: PaymentActions,
         submit: Callable[[Command], Future[Outcome]],
+        wake: Callable[[], None],
     ) -> None:
         self._engines = engines
         self._clock = clock
         self._actions = actions
         self._submit = submit
+        self._wake = wake
 
     async def hear(self, instance: InstanceRecord, notice: NoticeRequest) -> Verdict:
         """Act on one notice and say that it was noted."""
@@ -81,7 +84,12 @@ class PaymentNotices:
             at=self._clock(),
             reason="The telecom gave the money back.",
         )
-        self._actions.reverse(payment.id, actor, company_id=instance.company_id)
+        with self._engines.write.begin() as connection:
+            done = self._actions.reverse(
+                connection, payment.id, actor, company_id=instance.company_id
+            )
+        if done:
+            self._wake()
 
     def _hear_failed(self, instance: InstanceRecord, notice: NoticeRequest) -> None:
         """Keep a success; a payment that is not booked may still come."""
