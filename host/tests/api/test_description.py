@@ -1,0 +1,162 @@
+"""The OpenAPI document is true: what is fuzzed along it never fails and never surprises."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+
+import msgspec
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from litestar.testing import TestClient
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from host.tests.api.conftest import PLUGINS, Installation, MovableClock
+from host.tests.api.worlds import Shop
+from mpm_host.config import parse_config
+from mpm_host.config_values import ConfigSource
+from mpm_host.encryption import new_key
+from mpm_host.host import Host
+from mpm_host.services import Services
+from mpm_host.web.api.all_operations import OPERATIONS
+from mpm_host.web.api.description import describe_api
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+
+
+@pytest.fixture(scope="module")
+def fuzzed(sqlite_template, tmp_path_factory):
+    """One installation for all operations, with a shop whose things can be named."""
+    folder = tmp_path_factory.mktemp("fuzzed")
+    shutil.copyfile(sqlite_template, folder / "mpm.db")
+    text = (
+        f'[host]\ndatabase = "sqlite:///{folder}/mpm.db"\nsecret_key = "{new_key()}"\n'
+        'allowed_plugins = ["calin", "sunking", "airtel"]\nmode = "development"\n'
+    )
+    source = ConfigSource(file_name="mpm.toml", folder=folder, environ={})
+    clock = MovableClock()
+    with Host.open(parse_config(text, source), clock=clock) as host:
+        host.reconcile()
+        services = Services(host, workers=False)
+        with TestClient(services.application()) as client:
+            installation = Installation(host, services, client, clock)
+            api = installation.company("umeme", PLUGINS)
+            api.stranger = None
+            yield api, known_things(installation, Shop(api))
+        services.close()
+
+
+def known_things(installation, shop):
+    """Real ids, by the name of the field or of the path that holds them."""
+    meter = shop.meter(tariff_id=shop.tariff())
+    sale = shop.television(cost="1000", instalments=5)
+    payment = installation.pay("47001234567", "1000", "OM-1")
+    villages = shop.api.ok("GET", "/villages")["items"][0]
+    grid = shop.api.ok("GET", "/mini-grids")["items"][0]
+    users = {"email": "b@example.com", "name": "B", "role": "finance", "password": "a horse, b"}
+    return {
+        "cluster_id": grid["cluster_id"],
+        "mini_grid_id": grid["id"],
+        "village_id": villages["id"],
+        "customer_id": meter["customer"]["id"],
+        "tariff_id": meter["device"]["tariff_id"],
+        "appliance_id": sale["appliance_id"],
+        "clusters": grid["cluster_id"],
+        "mini-grids": grid["id"],
+        "villages": villages["id"],
+        "customers": meter["customer"]["id"],
+        "devices": meter["device"]["id"],
+        "tariffs": meter["device"]["tariff_id"],
+        "appliances": sale["appliance_id"],
+        "sales": sale["id"],
+        "payments": payment,
+        "users": shop.api.ok("POST", "/users", users)["id"],
+    }
+
+
+SCHEMA = schemathesis.openapi.from_dict(
+    json.loads(msgspec.json.encode(describe_api(OPERATIONS, "http://testserver.local")))
+)
+DESCRIBED = [found.ok() for found in SCHEMA.get_all_operations()]
+numbers = itertools.count()
+
+
+@pytest.mark.parametrize("operation", DESCRIBED, ids=lambda each: each.label)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_no_request_surprises(fuzzed, operation, mode):
+    api, ids = fuzzed
+
+    @settings(
+        max_examples=6,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def no_request_surprises(case):
+        if mode is GenerationMode.POSITIVE and next(numbers) % 2:
+            name_what_is_there(case, ids)  # every other request is about what there is
+        headers = {"Authorization": f"Bearer {api.bearer}"}
+        case.validate_response(send(api, case, headers), checks=CHECKS, headers=headers)
+
+    no_request_surprises()
+
+
+def send(api, case, headers):
+    """Send a case through the client that the other tests use."""
+    request = requests.Request(
+        **case.as_transport_kwargs(base_url="http://testserver.local", headers=headers)
+    ).prepare()
+    return api.client.request(
+        request.method, request.url, headers=dict(request.headers), content=request.body
+    )
+
+
+def name_what_is_there(case, ids):
+    resource = case.path.split("/")[3]
+    if "id" in case.path_parameters and resource in ids:
+        case.path_parameters["id"] = ids[resource]
+    if isinstance(case.body, dict):
+        for name in case.body.keys() & ids.keys():
+            case.body[name] = ids[name]
+
+
+def test_every_operation_is_described_once(fuzzed):
+    api, _ = fuzzed
+    document = api.client.get("/openapi.json").json()
+    described = {
+        (method.upper(), path): operation["operationId"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert described == {
+        (each.method.value, f"/api/v1{each.path}"): each.name for each in OPERATIONS
+    }
+    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_the_page_for_people_needs_nobody_elses_server(fuzzed):
+    api, _ = fuzzed
+    page = api.client.get("/docs").text
+    assert "http" not in page.replace("/api/v1", "")
+    assert "<script" not in page
+    assert "POST /api/v1/registrations" in page
