@@ -211,3 +211,37 @@ def test_a_broken_rule_shows_the_example_that_broke_it(workshop):
 def test_every_kind_has_a_contract_class():
     kinds = {base._kind for base in (ManufacturerContract, TelecomContract, MessengerContract)}
     assert kinds == set(PluginKind)
+
+
+# --- without a test file --------------------------------------------------------------------------
+
+
+def run_named(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    options = [option for name in names for option in ("--mpm-plugin", name)]
+    command = ["-m", "pytest", "-p", "mpm_core.testing.pytest_plugin", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [sys.executable, *command, "-k", "s01 or c01", "-v", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_installed_plugin_is_tested_by_name(tmp_path):
+    (tmp_path / "test_other.py").write_text("def test_c01_other(): assert False\n")
+
+    done = run_named(tmp_path, "calin", "airtel")
+
+    assert done.returncode == 0, done.stdout
+    assert "Test_calin::test_c01_it_is_installed_and_fits_this_core PASSED" in done.stdout
+    assert "Test_airtel::test_s01_every_setting_explains_itself" in done.stdout
+    assert "4 passed" in done.stdout
+
+
+def test_a_plugin_that_is_not_installed_is_named(tmp_path):
+    done = run_named(tmp_path, "calinn")
+
+    assert done.returncode == 1
+    assert "Plugin 'calinn' is not installed; did you mean 'calin'?" in done.stdout

@@ -52,7 +52,7 @@ ATTACKS = {
 }
 
 
-def instance(plugin_class: type, name: str, url: str):
+def instance(plugin_class: type, name: str, url: str, deadline: float):
     http = OutboundClient(
         allowed_hosts=["/".join(url.split("/")[:3])],
         allow_plain_http=True,
@@ -67,7 +67,7 @@ def instance(plugin_class: type, name: str, url: str):
         distribution="mpm-acme",
         version="1.0",
     )
-    return attrs.evolve(loaded, manifest=attrs.evolve(loaded.manifest, deadline=DEADLINE))
+    return attrs.evolve(loaded, manifest=attrs.evolve(loaded.manifest, deadline=deadline))
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def sell(workshop):
             plugins = CompanyPlugins(
                 COMPANY,
                 [
-                    instance(plugin_class, "hostile", url),
-                    instance(AcmeMeters, "neighbour", url),
+                    instance(plugin_class, "hostile", url, DEADLINE),
+                    instance(AcmeMeters, "neighbour", url, 10.0),
                 ],
                 clock=lambda: datetime.now(UTC),
                 limits=DispatchLimits(grace=0.1),

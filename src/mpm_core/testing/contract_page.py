@@ -52,6 +52,12 @@ told by your manifest and by the hooks you implement: a rule that does not hold 
 so there is nothing to skip. A broken rule says its number, what was seen, for which example, and
 what to write instead.
 
+Any installed plugin can be tried without a test file:
+
+```
+pytest -p mpm_core.testing.pytest_plugin --mpm-plugin stron
+```
+
 More attributes of the class: `details` (values of the manifest's `details_class`, by default its
 `example_details`), `country` and `currency` (of the companies it is tried with), `examples` (how
 many examples of each property are tried, 40 by default) and `explore = True` (try new examples at

@@ -150,17 +150,18 @@ def good_outcome(outcome: Outcome, deed: Deed) -> Outcome:
 
 
 @contextlib.contextmanager
-def open_deed(
-    case: Case, deed: Deed, *, deadline: float = DEADLINE, learn: bool = True
-) -> Iterator[Stage]:
+def open_deed(case: Case, deed: Deed, *, deadline: float = DEADLINE) -> Iterator[Stage]:
     """Open a stage on which a deed was done once without hindrance.
 
-    From that the front learns which of the plugin's requests has the effect.
+    From that the front learns which of the plugin's requests has the effect. A short deadline holds
+    from then on only, so that a busy machine cannot spoil the learning.
     """
-    with open_stage(case, deadline=deadline) as stage:
+    with open_stage(case) as stage:
         deed.prepare(stage)
-        if learn and case.subject.calls_out:
+        if case.subject.calls_out:
             _learn(stage, good_outcome(deed.do(stage), deed))
+        if deadline != DEADLINE:
+            stage.restart(deadline=deadline)
         yield stage
 
 

@@ -128,7 +128,7 @@ class Stage:
             changed="" if fingerprint(arguments) == before else ", ".join(arguments),
         )
 
-    def restart(self) -> None:
+    def restart(self, *, deadline: float = 0.0) -> None:
         """Replace the instance by a new one with the same settings, as a new process would."""
         self.plugins.close()
         self.plugins = _make_plugins(
@@ -136,7 +136,7 @@ class Stage:
             self.company,
             self.instance,
             self.settings,
-            deadline=self.plugins.instance(self.instance).manifest.deadline,
+            deadline=deadline or self.plugins.instance(self.instance).manifest.deadline,
             clock=lambda: self.now,
         )
 
