@@ -22,6 +22,8 @@ COMMANDS = {
     "pay": ("pay", "Let a simulated telecom make a payment against a running host."),
     "db": ("db", "Bring the database's tables up to date."),
     "company": ("company", "Create companies and choose their plugins."),
+    "user": ("user", "Let people of a company log in."),
+    "api-key": ("api_key", "Give programs access to a company."),
     "import": ("import_", "Register customers and devices from a CSV file."),
     "payments": ("payments", "See payments, and decide those that need a person."),
     "messages": ("messages", "See the messages to customers."),
