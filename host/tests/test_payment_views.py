@@ -102,6 +102,8 @@ def test_a_payment_with_a_token_shows_everything_about_it(company):
             "remainder": "0",
         },
         "events": [],
+        "reversing": False,
+        "proposal": None,
     }
 
 

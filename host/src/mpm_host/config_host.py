@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -41,6 +42,11 @@ class _HostSettings(_Database):
     )
     trusted_proxies: tuple[str, ...] = setting(
         help="Proxies whose X-Forwarded-For is believed.", default=()
+    )
+    tell_after_seconds: int = setting(
+        help="How long a token may take before its customer is told that it is on its way.",
+        default=120,
+        minimum=0,
     )
     open_sign_up: bool | None = setting(
         help="Anyone may create a company; by default in development only.", default=None
@@ -91,6 +97,7 @@ def _read_host(
         mode=found.mode,
         public_url=found.public_url.rstrip("/"),
         trusted_proxies=parse_networks(found.trusted_proxies),
+        tell_after=timedelta(seconds=found.tell_after_seconds),
         open_sign_up=is_development if found.open_sign_up is None else found.open_sign_up,
     )
 

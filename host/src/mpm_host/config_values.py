@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -50,6 +51,7 @@ class HostConfig:
         secret_keys: newest first.
         public_url: without a slash at its end.
         trusted_proxies: whose `X-Forwarded-For` is believed.
+        tell_after: how long a token may take before its customer is told that it is on its way.
         open_sign_up: anyone may create a company.
     """
 
@@ -59,6 +61,7 @@ class HostConfig:
     mode: Mode = Mode.PRODUCTION
     public_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    tell_after: timedelta = timedelta(minutes=2)
     open_sign_up: bool = False
 
     @property

@@ -18,12 +18,14 @@ from mpm_core import Money, Msisdn, PaymentStatus, Unit, format_kwh
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.ledger import LedgerAccount
+from mpm_host.proposals import proposals_of
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["JsonObject", "PaymentPage", "list_payments", "masked", "payment_view"]
 
 JsonObject = dict[str, object]
 _Children = Mapping[str, list[JsonObject]]  # by payment id
+_REVERSED = PaymentStatus.REVERSED.value
 _MOST = 500  # payments of one page
 
 
@@ -126,6 +128,7 @@ def _views(
     lines, orders = _lines(connection, ids), _orders(connection, ids)
     tokens, messages = _tokens(connection, ids, vault), _messages(connection, ids, vault)
     attempts, events = _attempts(connection, ids), _events(connection, ids)
+    proposals = proposals_of(connection, ids)
     return [
         {
             **_facts(row),
@@ -135,6 +138,8 @@ def _views(
             "attempts": attempts[row["id"]],
             "calculation": _calculation(orders[row["id"]]),
             "events": events[row["id"]],
+            "reversing": row["reversing_at"] is not None and row["status"] != _REVERSED,
+            "proposal": proposals.get(row["id"]),
         }
         for row in rows
     ]

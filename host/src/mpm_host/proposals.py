@@ -5,6 +5,7 @@ A proposal is about an order as it was; when that moves on, the proposal means n
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import attrs
@@ -24,6 +25,7 @@ __all__ = [
     "decide",
     "is_meaningful",
     "open_proposal",
+    "proposals_of",
     "propose",
 ]
 
@@ -78,6 +80,28 @@ def open_proposal(connection: Connection, payment_id: str) -> Proposal | None:
         kind=ProposalKind(row.kind),
         proposed_by=row.proposed_by,
     )
+
+
+def proposals_of(
+    connection: Connection, payment_ids: Sequence[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return what waits for an approval, by payment, as plain JSON values."""
+    x = t.proposals.c
+    query = (
+        sa.select(x.payment_id, x.kind, x.proposed_by, x.proposed_at, x.reason)
+        .join(t.orders, t.orders.c.id == x.order_id)
+        .where(x.payment_id.in_(payment_ids), is_meaningful())
+        .order_by(x.id.desc())
+    )
+    return {
+        row.payment_id: {
+            "kind": row.kind,
+            "proposed_by": row.proposed_by,
+            "proposed_at": row.proposed_at.isoformat(),
+            "reason": row.reason,
+        }
+        for row in connection.execute(query)
+    }
 
 
 def propose(connection: Connection, order: OrderRecord, kind: ProposalKind, actor: Actor) -> bool:

@@ -14,6 +14,7 @@ from mpm_host.device_lookup import DeviceLookup
 from mpm_host.host import Host
 from mpm_host.message_sender import MessageSender
 from mpm_host.order_worker import OrderWorker
+from mpm_host.payment_actions import PaymentActions, look_after
 from mpm_host.payment_desk import PaymentDesk
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
@@ -63,6 +64,12 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
             wake=self.wake,
+            tell_after=host.config.host.tell_after,
+        )
+        self.actions = PaymentActions(
+            vault=host.vault,
+            directory=lambda: host.house.directory,
+            tell_after=host.config.host.tell_after,
         )
         self.devices = DeviceLookup(
             engines=host.engines,
@@ -118,6 +125,11 @@ class Services:
         """Look for due work at once, if this process does any."""
         if self._work is not None:
             self._work.wake()
+
+    def look_after(self, payment_id: str) -> None:
+        """Have an unknown payment looked after now, because somebody sees it."""
+        if look_after(self._host.engines, payment_id, self._host.clock()):
+            self.wake()
 
     def application(self) -> Litestar:
         """Return the web application over these services."""

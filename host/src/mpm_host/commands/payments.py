@@ -9,7 +9,9 @@ import click
 
 from mpm_core import PaymentStatus
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
+from mpm_host.commands.payment_actions import ACTIONS
 from mpm_host.commands.surroundings import opened_host
+from mpm_host.payment_actions import look_after
 from mpm_host.payment_views import JsonObject, PaymentPage, list_payments, payment_view
 
 __all__ = ["command"]
@@ -72,8 +74,10 @@ def list_command(  # noqa: PLR0913 - one argument per option
 @json_option
 def show(*, payment_id: str, as_json: bool) -> None:
     """Show one payment whole, with its token codes and messages."""
-    with opened_host() as host, host.engines.read.connect() as connection:
-        view = payment_view(connection, host.vault, payment_id, reveal=True)
+    with opened_host() as host:
+        look_after(host.engines, payment_id, host.clock())
+        with host.engines.read.connect() as connection:
+            view = payment_view(connection, host.vault, payment_id, reveal=True)
     if as_json:
         print_json(view)
     else:
@@ -94,7 +98,11 @@ def _print_page(page: PaymentPage) -> None:
 
 
 def _print_payment(view: JsonObject) -> None:
-    flags = (("needs person", view["needs_person"]), ("conflict", view["conflict"]))
+    flags = (
+        ("needs person", view["needs_person"]),
+        ("conflict", view["conflict"]),
+        ("reversing", view["reversing"]),
+    )
     print_pairs(
         [
             *(
@@ -110,11 +118,16 @@ def _print_payment(view: JsonObject) -> None:
         if items:
             click.echo(f"\n{name}:")
             print_table(columns, [_texts(item, columns) for item in items], empty="")
-    calculation = cast("JsonObject", view["calculation"])
-    if calculation:
-        click.echo("\ncalculation:")
-        print_pairs((name, str(value)) for name, value in calculation.items())
+    for name in ("proposal", "calculation"):
+        facts = cast("JsonObject | None", view[name])
+        if facts:
+            click.echo(f"\n{name}:")
+            print_pairs((fact, str(value)) for fact, value in facts.items())
 
 
 def _texts(view: JsonObject, names: Sequence[str]) -> tuple[str, ...]:
     return tuple("" if view[name] is None else str(view[name]) for name in names)
+
+
+for _act in ACTIONS:
+    command.add_command(_act)

@@ -9,6 +9,7 @@ from mpm_host.web.api import (
     customers,
     devices,
     imports,
+    payment_actions,
     payments,
     places,
     plugins,
@@ -35,4 +36,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *sales.OPERATIONS,
     *imports.OPERATIONS,
     *payments.OPERATIONS,
+    *payment_actions.OPERATIONS,
 )

@@ -72,6 +72,15 @@ class Event(View, frozen=True, kw_only=True):
     actor: str
 
 
+class Proposal(View, frozen=True, kw_only=True):
+    """What one person proposed and somebody else must approve: `reissue` or `not_minted`."""
+
+    kind: str
+    proposed_by: str
+    proposed_at: datetime
+    reason: str
+
+
 class Payment(View, frozen=True, kw_only=True):
     """A payment with everything that became of it."""
 
@@ -98,6 +107,8 @@ class Payment(View, frozen=True, kw_only=True):
     attempts: list[Attempt]
     calculation: dict[str, object]
     events: list[Event]
+    reversing: bool
+    proposal: Proposal | None
 
 
 class PaymentQuery(PageQuery, frozen=True, kw_only=True):
@@ -169,6 +180,7 @@ def _show(call: Call) -> Payment:
         if reveal:
             call.principal.require_elevation(call.now)
             payment = shown_payment(call, connection, reveal=True)
+    call.context.services.look_after(payment.id)
     if reveal:
         with engines.write.begin() as connection:
             call.audit(connection, "payment.revealed", payment.id)
