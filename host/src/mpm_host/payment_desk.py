@@ -149,7 +149,9 @@ class PaymentDesk:
                 company_id = inbound.instance.company_id
                 await asyncio.to_thread(self._note_delivery, company_id, request)
                 return Verdict(decision=Decision.NOTED), None
-            case NoticeRequest() | Heartbeat():
+            case NoticeRequest():
+                return await self._notices.hear(inbound.instance, request), None
+            case Heartbeat():
                 return Verdict(decision=Decision.NOTED), None
 
     # --- validate ------------------------------------------------------------
