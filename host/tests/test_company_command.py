@@ -269,6 +269,16 @@ def test_a_second_instance_runs_under_a_name_of_its_own(mpm):
     assert mpm("company", "enable", "solar", "tele-south").exit_code == 0
 
 
+def test_another_plugin_starts_with_settings_of_its_own(mpm, plugin_folder):
+    plugin_folder.install("acme", settings='name: str = setting(help="Name.", default="x")')
+    mpm("company", "enable", "solar", "mine", "--use", "acme", "--set", "name=y")
+
+    ended = mpm("company", "enable", "solar", "mine", "--use", "tele", "--json")
+
+    printed = json.loads(ended.output)
+    assert (printed["plugin"], printed["settings"]) == ("tele", {})
+
+
 PLACE = "Company 'solar', plugin 'acme', setting"
 REFUSED = {
     "secret": (
@@ -421,6 +431,13 @@ def test_a_terminal_is_asked_only_for_what_is_missing_afterwards(mpm, plugin_fol
     assert on_a_terminal(mpm, plugin_folder, [], "company", "enable", "solar", "acme") == (
         "Instance 'acme' of company 'solar' is enabled.\n"
     )
+
+
+def test_a_terminal_sees_a_drawn_table(mpm, plugin_folder):
+    shown = on_a_terminal(mpm, plugin_folder, [], "company", "list")
+
+    assert "────" in shown
+    assert "Solar Ltd" in shown
 
 
 # --- disabling, showing ---------------------------------------------------------------------------

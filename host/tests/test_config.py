@@ -18,6 +18,7 @@ from mpm_host.config_company import read_company
 from mpm_host.config_host import read_host
 from mpm_host.config_problems import Problems
 from mpm_host.config_values import ConfigSource, HostConfig, Mode, is_name
+from mpm_host.database.engines import open_engines
 from mpm_host.instance_settings import InstanceOptions, InstanceTable
 
 FOLDER = Path("/srv/mpm")
@@ -574,6 +575,21 @@ def test_a_database_password_in_a_file_that_everybody_reads_is_refused():
     assert refusal(text, environ={"KEY": "k"}, is_world_readable=True) == (
         "mpm.toml [host], setting 'database' holds a password, and everybody on this machine can "
         'read mpm.toml; run `chmod 600 mpm.toml` or write { env = "…" }.'
+    )
+
+
+def test_a_broken_database_url_is_told_by_whoever_opens_it():
+    text = HOST.replace("sqlite:///mpm.db", "postgresql://[::1/mpm").replace(
+        '"first"', '{ env = "KEY" }'
+    )
+
+    config = parse(text, environ={"KEY": "k"}, is_world_readable=True)
+
+    with pytest.raises(UserError) as refused:
+        open_engines(config.host.database)
+    assert str(refused.value) == (
+        "[host] database is not a database URL; write sqlite:///mpm.db or "
+        "postgresql+psycopg://user@host/name."
     )
 
 

@@ -406,6 +406,15 @@ def test_facts_follow_a_new_version_of_the_plugin(open_host, plugin_folder):
     assert umeme(third, "acme").facts.energy_step == 100
 
 
+def test_facts_of_another_plugin_are_forgotten(open_host, plugin_folder):
+    plugin_folder.install("acme")
+    open_host(declared("acme"), allowed=["acme"])
+
+    again = open_host(declared(("acme", 'use = "other"')), allowed=[])
+
+    assert (umeme(again, "acme").plugin, umeme(again, "acme").facts) == ("other", None)
+
+
 def test_facts_are_known_although_the_settings_are_wrong(open_host, plugin_folder):
     plugin_folder.install("acme", settings=SETTINGS)
 

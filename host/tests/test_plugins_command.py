@@ -242,6 +242,14 @@ def test_check_tells_whether_the_other_side_answers(mpm, name, ok, detail):
     )
 
 
+def test_a_failure_that_is_printed_is_not_logged_as_well(mpm, plugin_folder):
+    use(mpm, "down")
+    path = {"PYTHONPATH": str(plugin_folder.path)}
+
+    assert mpm.program("plugins", "check", "umeme", "down", **path).errors == ""
+    assert mpm.program("doctor", **path).errors == ""
+
+
 def test_check_of_an_unknown_instance_is_wrong_use(mpm):
     use(mpm, "good")
 

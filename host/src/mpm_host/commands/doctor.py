@@ -9,7 +9,7 @@ import attrs
 import click
 
 from mpm_host.commands.output import json_option, print_json, print_table
-from mpm_host.commands.surroundings import opened_host
+from mpm_host.commands.surroundings import failures_printed, opened_host
 from mpm_host.diagnosis import Diagnosis, Finding, diagnose
 
 __all__ = ["command"]
@@ -23,7 +23,7 @@ def command(*, slug: str | None, as_json: bool) -> None:
 
     The other sides are asked whether they answer; nothing is changed.
     """
-    with opened_host() as host:
+    with opened_host() as host, failures_printed():
         diagnosis = diagnose(host, slug=slug)
     if as_json:
         print_json({**attrs.asdict(diagnosis), "ok": diagnosis.is_sound})

@@ -11,7 +11,7 @@ from mpm_core import MpmError
 from mpm_core.settings_forms import documentation_table
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.plugin_scaffold import new_command, requirements_option
-from mpm_host.commands.surroundings import configuration, opened_host
+from mpm_host.commands.surroundings import configuration, failures_printed, opened_host
 from mpm_host.identifiers import new_identifier
 from mpm_host.plugin_catalog import PluginCatalog
 from mpm_host.plugin_views import manifest_view, plugin_rows
@@ -93,7 +93,7 @@ def show(*, plugin: str, as_json: bool) -> None:
 @json_option
 def check(*, slug: str, instance: str, as_json: bool) -> None:
     """Ask the other side of an instance whether it answers; exit code 1 if it does not."""
-    with opened_host() as host:
+    with opened_host() as host, failures_printed():
         record = host.companies.find_instance(slug, instance)
         is_ok, detail = False, record.problem
         if host.house.plan_of(record.id) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pwd
 import sys
@@ -18,7 +19,14 @@ from mpm_host.config import find_config, load_config
 from mpm_host.config_values import Config
 from mpm_host.host import Host
 
-__all__ = ["config_path", "configuration", "is_terminal", "opened_host", "person"]
+__all__ = [
+    "config_path",
+    "configuration",
+    "failures_printed",
+    "is_terminal",
+    "opened_host",
+    "person",
+]
 
 
 def config_path() -> Path:
@@ -58,6 +66,17 @@ def opened_host(*, reconcile: bool = False) -> Iterator[Host]:
             raise UserError(
                 f"The database gave up ({reason}); look after it, then try again."
             ) from None
+
+
+@contextlib.contextmanager
+def failures_printed() -> Iterator[None]:
+    """Keep the dispatch from logging, too, what the command prints of a plugin's failures."""
+    logger = logging.getLogger("mpm_core.company_plugins")
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
 
 
 def person(host: Host) -> Actor:

@@ -41,19 +41,19 @@ def open_engines(url: str) -> Engines:
         UserError: the URL is none, or names a database we do not run on.
     """
     try:
-        backend = sa.make_url(url).get_backend_name()
-    except sa.exc.ArgumentError:
+        driver = sa.make_url(url).drivername
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is none
         raise UserError(
             "[host] database is not a database URL; write sqlite:///mpm.db or "
             "postgresql+psycopg://user@host/name."
         ) from None
-    if backend == "sqlite":
+    if driver in {"sqlite", "sqlite+pysqlite"}:
         return Engines(_sqlite(url, begin="BEGIN IMMEDIATE"), _sqlite(url, begin="BEGIN"))
-    if backend == "postgresql":
+    if driver in {"postgresql", "postgresql+psycopg"}:
         engine = sa.create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True)
         return Engines(engine, engine)
     raise UserError(
-        f"[host] database: {backend} is not supported; use sqlite or postgresql+psycopg."
+        f"[host] database: {driver} is not supported; use sqlite or postgresql+psycopg."
     )
 
 
