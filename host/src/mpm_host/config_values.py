@@ -58,7 +58,7 @@ class HostConfig:
     database: str = attrs.field(repr=False)
     allowed_plugins: tuple[str, ...] = ()
     secret_keys: tuple[Secret, ...]
-    mode: Mode = Mode.PRODUCTION
+    mode: Mode
     public_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     tell_after: timedelta = timedelta(minutes=2)
