@@ -31,7 +31,7 @@ def mapping_of(world, serial, *, until_not="unknown"):
 
 def shs(world, serial):
     terms = PlanTerms(cost=world.money("1000"), instalments=2, sold_on=world.today)
-    world.customer_with_shs("Asha", "+255781230042", serial, terms)
+    world.customer_with_device("Asha", "+255781230042", serial, terms)
 
 
 def test_a_serial_the_manufacturer_knows_is_mapped(world):

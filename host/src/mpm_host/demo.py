@@ -96,7 +96,8 @@ def _show(console: Console, scene: Scene, result: SceneResult) -> None:
         console.print(f"    {line['kind']:<12} {line['amount']:>8}")
     for token in _listed(payment["tokens"]):
         granted = f" {token['quantity']} {token['unit']}" if token["quantity"] else ""
-        console.print(f"  {token['kind']} token{granted}: {token['value']}", style="cyan")
+        code = token["value"] or "none, the device was credited itself"
+        console.print(f"  {token['kind']} token{granted}: {code}", style="cyan")
     for message in _listed(payment["messages"]):
         console.print(f"  SMS to {message['to']}: {message['body']}", markup=False)
     reason = f" ({payment['reason']})" if payment["reason"] else ""
@@ -160,7 +161,10 @@ def _extra_device(world: SimulatedWorld, name: str) -> SceneResult:
         world.customer_with_meter("Hawa", "+255781230099", serial, tariff, manufacturer=name)
     else:
         sale = PlanTerms(cost=world.money("4000"), instalments=4, sold_on=world.today)
-        world.customer_with_shs("Hawa", "+255781230099", serial, sale, manufacturer=name)
+        kind = min(manifest.device_kinds)
+        world.customer_with_device(
+            "Hawa", "+255781230099", serial, sale, manufacturer=name, kind=kind
+        )
     return _extra_payment(world, "airtel", serial)
 
 

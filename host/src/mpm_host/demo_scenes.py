@@ -119,7 +119,7 @@ def _days(world: SimulatedWorld) -> SceneResult:
     sale = PlanTerms(
         cost=world.money("2800"), instalments=4, period=Period.WEEKLY, sold_on=world.today
     )
-    world.customer_with_shs("Daudi", _phone(4), "996995411", sale)
+    world.customer_with_device("Daudi", _phone(4), "996995411", sale)
     expected = {
         "status": "settled",
         "lines": [("instalment", "700")],
@@ -133,7 +133,7 @@ def _unlock(world: SimulatedWorld) -> SceneResult:
     sale = PlanTerms(
         cost=world.money("1000"), instalments=1, period=Period.MONTHLY, sold_on=world.today
     )
-    world.customer_with_shs("Esther", _phone(5), "996995429", sale)
+    world.customer_with_device("Esther", _phone(5), "996995429", sale)
     expected = {
         "status": "settled",
         "lines": [("instalment", "1000")],

@@ -23,6 +23,7 @@ from mpm_host.payment_locks import LockedPayment, lock_customer_of, lock_device,
 from mpm_host.payment_messages import lines_of, queue_message, tell_delay
 from mpm_host.payment_progress import refresh_payment
 from mpm_host.reversals import book_reversal_if_due
+from mpm_host.switching import extend_switch
 from mpm_host.texts import token_text, unlock_text
 
 __all__ = ["TELL_AFTER", "Attempted", "StepWriter", "has_token", "knows_codes", "wake_next"]
@@ -242,6 +243,7 @@ class _Writing:
                 issued_at=self.now,
             )
         )
+        extend_switch(self.connection, self.order.device_id, self.order.charge, self.now)
 
     def _tell(self) -> None:
         if self.step.grant is not None:

@@ -58,6 +58,7 @@ from mpm_host.order_store import (
 from mpm_host.payment_locks import lock_payment
 from mpm_host.payment_messages import tell_delay
 from mpm_host.quotes import load_device
+from mpm_host.switching import as_time_grant, keep_switch
 
 __all__ = ["OrderWorker"]
 
@@ -214,6 +215,8 @@ class OrderWorker:
                     later = now + _WAIT_FOR_TURN
                     postpone(connection, order, later, "Another order of the device comes first.")
                     return None
+                if asking.loaded.manifest.switches:
+                    keep_switch(connection, order.company_id, order.device_id, now)
                 return begin_attempt(
                     connection,
                     order,
@@ -231,14 +234,17 @@ class OrderWorker:
         prepared, device = asking.prepared, asking.device
         if prepared.state is not None:
             device = attrs.evolve(device, state=dict(prepared.state))
+        named = order.as_order(order.attempts, prepared.inputs)
+        on_late = functools.partial(self._hear_late, order)
+        name, correlation_id = asking.loaded.name, order.payment_id
         try:
+            if asking.loaded.manifest.switches:
+                grant = asking.plugins.switch_device(
+                    name, device, named, on=True, correlation_id=correlation_id, on_late=on_late
+                )
+                return as_time_grant(grant, order.charge)
             return asking.plugins.generate_token(
-                asking.loaded.name,
-                device,
-                order.charge,
-                order.as_order(order.attempts, prepared.inputs),
-                correlation_id=order.payment_id,
-                on_late=functools.partial(self._hear_late, order),
+                name, device, order.charge, named, correlation_id=correlation_id, on_late=on_late
             )
         except MpmError as error:
             return error
@@ -265,6 +271,8 @@ class OrderWorker:
 
     def _hear_late(self, order: OrderRecord, answer: object) -> None:
         """Take an answer that came after the deadline, in the plugin's thread."""
+        if isinstance(answer, Grant):
+            answer = as_time_grant(answer, order.charge)
         _LOG.warning("late_answer", order=order.id, correlation_id=order.payment_id)
         try:
             self._take_late(order, answer)

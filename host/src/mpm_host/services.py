@@ -16,6 +16,7 @@ from mpm_host.message_sender import MessageSender
 from mpm_host.order_worker import OrderWorker
 from mpm_host.payment_actions import PaymentActions, look_after
 from mpm_host.payment_desk import PaymentDesk
+from mpm_host.switching import Switcher
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
 from mpm_host.web.application import make_application
@@ -78,6 +79,13 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
         )
+        self.switches = Switcher(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
         self._work = (
             Work(
                 engines=host.engines,
@@ -86,6 +94,7 @@ class Services:
                     "orders": self.orders.work_on,
                     "messages": self.messages.work_on,
                     "devices": self.devices.work_on,
+                    "switches": self.switches.work_on,
                 },
                 limits=limits,
             )

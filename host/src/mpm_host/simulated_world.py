@@ -132,24 +132,32 @@ class SimulatedWorld:
             days_ago=days_ago,
         )
 
-    def customer_with_shs(
-        self, name: str, phone: str, serial: str, sale: PlanTerms, *, manufacturer: str = "sunking"
+    def customer_with_device(  # noqa: PLR0913 - as above
+        self,
+        name: str,
+        phone: str,
+        serial: str,
+        sale: PlanTerms,
+        *,
+        manufacturer: str = "sunking",
+        kind: DeviceKind = DeviceKind.SHS,
     ) -> str:
-        """Register a customer with a solar home system on a plan and return the customer's id."""
+        """Register a customer with a device on a plan and return the customer's id."""
         with self.host.engines.write.begin() as connection:
             appliance_id = create_appliance(
                 connection,
                 self.company,
-                f"Home system {serial}",
-                ApplianceKind.SHS,
+                f"{kind} {serial}",
+                ApplianceKind(kind.value),
                 self.money("1000"),
                 self.host.clock(),
             )
         device = NewDevice(
-            kind=DeviceKind.SHS,
+            kind=kind,
             serial=serial,
             manufacturer=manufacturer,
             appliance_id=appliance_id,
+            details=self.manifests[manufacturer].example_details,
         )
         return self._register(name, phone, device, sale=sale)
 
@@ -180,6 +188,7 @@ class SimulatedWorld:
                 self.company,
                 request,
                 self.host.clock(),
+                lambda instance: self.manifests[instance.name],
             )
         return registered.customer_id
 

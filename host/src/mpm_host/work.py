@@ -69,6 +69,7 @@ _SOURCES: Mapping[str, _Source] = {
     "orders": _Source(table=t.orders, is_open=t.orders.c.finished_at.is_(None)),
     "messages": _Source(table=t.messages, is_open=t.messages.c.status == "queued"),
     "devices": _Source(table=t.devices, is_open=t.devices.c.next_at.is_not(None)),
+    "switches": _Source(table=t.switches, is_open=t.switches.c.next_at.is_not(None)),
 }
 
 
@@ -89,7 +90,8 @@ class Work:
     Args:
         engines: of the database our rows are in.
         clock: decides what is due.
-        handlers: what to do with a row's id, by kind of work: `orders`, `messages`, `devices`.
+        handlers: what to do with a row's id, by kind of work: `orders`, `messages`,
+            `devices`, `switches`.
         limits: of eagerness.
     """
 

@@ -32,6 +32,7 @@ __all__ = [
     "plan_rows",
     "plans",
     "proposals",
+    "switches",
     "tariff_versions",
     "tariffs",
     "tokens",
@@ -501,6 +502,27 @@ proposals = sa.Table(
         unique=True,
         sqlite_where=sa.text("decided_at IS NULL"),
         postgresql_where=sa.text("decided_at IS NULL"),
+    ),
+)
+
+switches = sa.Table(
+    "mpm_switch",
+    metadata,
+    _id(),
+    _company(),
+    sa.Column("device_id", _ID, sa.ForeignKey("mpm_device.id"), nullable=False, unique=True),
+    sa.Column("paid_until", Instant),  # none before the first payment
+    sa.Column("unlocked", sa.Boolean, nullable=False, default=False),  # never switched off again
+    sa.Column("is_on", sa.Boolean, default=False),  # none while nobody knows
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    sa.Column("next_at", Instant),  # when to look whether it must be switched
+    sa.Column("handed", sa.Integer, nullable=False, default=0),
+    _created(),
+    sa.Index(
+        "ix_mpm_switch_due",
+        "next_at",
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
     ),
 )
 

@@ -1,0 +1,138 @@
+"""E-bikes: a payment switches them on, the host switches them off when it has run out."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from mpm_core import DeviceKind, SimulatedPayment
+from mpm_core.plans import Period
+from mpm_host.clock import system_clock
+from mpm_host.database import tables as t
+from mpm_host.plan_terms import PlanTerms
+from mpm_host.simulated_world import simulated_world
+
+
+class MovableClock:
+    def __init__(self):
+        self.ahead = timedelta(0)
+
+    def __call__(self):
+        return system_clock() + self.ahead
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture
+def world(tmp_path, clock):
+    with simulated_world(tmp_path, extra_plugins=("daly",), clock=clock) as world:
+        yield world
+
+
+def bike(world, *, instalments=4):
+    serial = world.manifests["daly"].example_serial
+    terms = PlanTerms(
+        cost=world.money("2800"),
+        instalments=instalments,
+        period=Period.WEEKLY,
+        sold_on=world.today,
+    )
+    world.customer_with_device(
+        "Neema", "+255781230071", serial, terms, manufacturer="daly", kind=DeviceKind.E_BIKE
+    )
+    return serial
+
+
+def pay(world, serial, reference, amount):
+    world.payers["vodacom"].pay(  # proves itself by a key, whatever the clock says
+        SimulatedPayment(
+            reference=reference, serial=serial, amount=world.money(amount), msisdn="255781234567"
+        )
+    )
+    return world.wait_for(reference)
+
+
+def is_on(world, serial, *, until):
+    for _ in range(500):
+        if world.simulators["daly"].bike(serial).on == until:
+            return until
+        time.sleep(0.02)
+    return not until
+
+
+def the_switch(world):
+    with world.host.engines.read.connect() as connection:
+        return connection.execute(sa.select(t.switches)).one()
+
+
+def test_a_payment_switches_the_bike_on_for_the_days_it_buys(world):
+    serial = bike(world)
+    before = world.host.clock()
+
+    payment = pay(world, serial, "BIKE00000001", "700")
+
+    assert payment["status"] == "settled"
+    assert [(k["kind"], k["value"], k["delivery"], k["quantity"]) for k in payment["tokens"]] == [
+        ("time", None, "remote", 7)
+    ]
+    assert is_on(world, serial, until=True)
+    paid_for = the_switch(world).paid_until - before
+    assert timedelta(days=7) <= paid_for < timedelta(days=7, minutes=1)
+
+
+def test_two_payments_add_their_days(world):
+    serial = bike(world)
+    before = world.host.clock()
+
+    pay(world, serial, "BIKE00000002", "700")
+    pay(world, serial, "BIKE00000003", "1400")
+
+    paid_for = the_switch(world).paid_until - before
+    assert timedelta(days=21) <= paid_for < timedelta(days=21, minutes=1)
+
+
+def test_the_bike_is_switched_off_when_its_days_are_over_and_on_again_when_paid(world, clock):
+    serial = bike(world)
+    pay(world, serial, "BIKE00000004", "700")
+    assert is_on(world, serial, until=True)
+
+    clock.ahead = timedelta(days=7, minutes=1)
+    assert is_on(world, serial, until=False) is False
+
+    pay(world, serial, "BIKE00000005", "700")
+    assert is_on(world, serial, until=True)
+
+
+def test_a_bike_that_is_paid_off_is_never_switched_off(world, clock):
+    serial = bike(world, instalments=1)
+    payment = pay(world, serial, "BIKE00000006", "2800")
+    assert [token["kind"] for token in payment["tokens"]] == ["unlock"]
+
+    clock.ahead = timedelta(days=400)
+    world.services.switches.work_on(the_switch(world).id)
+
+    assert is_on(world, serial, until=True)
+    assert the_switch(world).next_at is None
+
+
+def test_a_vendor_that_does_not_answer_is_asked_again_until_the_bike_is_off(world, clock):
+    serial = bike(world)
+    pay(world, serial, "BIKE00000007", "700")
+    world.simulators["daly"].set_fault("error_500", serial=serial)
+    clock.ahead = timedelta(days=8)
+    for _ in range(500):
+        if the_switch(world).failures:
+            break
+        time.sleep(0.02)
+    assert the_switch(world).is_on is None
+
+    world.simulators["daly"].clear_faults()
+    clock.ahead = timedelta(days=9)
+
+    assert is_on(world, serial, until=False) is False
