@@ -28,6 +28,7 @@ from tests.kit.acme_meters import AcmeMeters, AcmeSettings
 from tests.kit.subjects import subject_of
 
 DEADLINE = 0.3
+PATIENT = 10.0
 FIXED = "Nothing happened; the plugin's author must fix it."
 WHOSE = "Plugin acme (mpm-acme 1.0), instance hostile of company umeme: mpm_generate_token"
 COMPANY = Company(
@@ -70,6 +71,10 @@ def instance(plugin_class: type, name: str, url: str, deadline: float):
     return attrs.evolve(loaded, manifest=attrs.evolve(loaded.manifest, deadline=deadline))
 
 
+def _deadline_of(plugin_class: type) -> float:
+    return DEADLINE if plugin_class is hostile.Hangs else PATIENT
+
+
 @pytest.fixture
 def sell(workshop):
     """Return a seller for a company with a hostile instance and a good one."""
@@ -83,8 +88,8 @@ def sell(workshop):
             plugins = CompanyPlugins(
                 COMPANY,
                 [
-                    instance(plugin_class, "hostile", url, DEADLINE),
-                    instance(AcmeMeters, "neighbour", url, 10.0),
+                    instance(plugin_class, "hostile", url, _deadline_of(plugin_class)),
+                    instance(AcmeMeters, "neighbour", url, PATIENT),
                 ],
                 clock=lambda: datetime.now(UTC),
                 limits=DispatchLimits(grace=0.1),
