@@ -26,6 +26,11 @@ _IDEMPOTENCY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 Json = dict[str, object]
+_PATH_PARTS: Mapping[str, Json] = {
+    "id": {"type": "string", "pattern": "^[0-9a-z]{1,64}$"},
+    "instance": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"},
+    "number": {"type": "integer", "minimum": 1, "maximum": 1000},
+}
 
 
 def describe_api(operations: Iterable[Operation], server: str) -> Json:
@@ -121,7 +126,7 @@ def _details(operation: Operation) -> str:
 def _parameters(operation: Operation, schemas: Mapping[object, Json]) -> list[Json]:
     names = re.findall(r"\{(\w+)\}", operation.path)
     parameters: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS[name]}
         for name in names
     ]
     if operation.method is Method.POST:
@@ -158,12 +163,20 @@ def _responses(operation: Operation, schemas: Mapping[object, Json]) -> Json:
     if operation.answer is not None:
         success["content"] = {_JSON: {"schema": schemas[operation.answer]}}
     elif operation.downloads:
-        success["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.downloads}
+        success["content"] = {kind: {"schema": _file(kind)} for kind in operation.downloads}
     problem: Json = {MEDIA_TYPE: {"schema": schemas[Problem]}}
     responses: Json = {str(operation.status): success}
     for status in _problem_statuses(operation):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
     return responses
+
+
+def _file(media_type: str) -> Json:
+    """Return the schema of a downloaded file: rows of texts, if it is JSON."""
+    if media_type != _JSON:
+        return {"type": "string"}
+    row: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+    return {"type": "array", "items": row}
 
 
 def _problem_statuses(operation: Operation) -> list[int]:
