@@ -63,7 +63,9 @@ def test_new_companies_and_instances_are_created(engines, bring_in_line):
     assert rows(
         engines, tables.companies, "slug", "name", "country", "currency", "timezone", "managed",
         "enabled", "arrears_buy_time", "created_at",
-    ) == [("umeme", "Umeme", "TZ", "TZS", "Africa/Dar_es_Salaam", True, True, False, NOW)]  # fmt: skip
+    ) == [
+        ("umeme", "Umeme", "TZ", "TZS", "Africa/Dar_es_Salaam", True, True, False, NOW)
+    ]  # fmt: skip
     assert rows(engines, tables.instances, "name", "plugin", "state", "managed") == [
         ("calin", "calin", "enabled", True),
         ("airtel", "airtel", "enabled", True),

@@ -1,8 +1,9 @@
 """Every hook of the contract: who calls it, when, how often, what may be raised.
 
-Mark an implementation with `mpm_core.hookimpl`. An implementation may ask for any subset of a hook's
-arguments by name (never keyword-only, never with a default), must be synchronous, and may be called
-from several threads at once. Arguments are frozen values; nothing of them may be kept or changed.
+Mark an implementation with `mpm_core.hookimpl`. An implementation may ask for any subset of a
+hook's arguments by name (never keyword-only, never with a default), must be synchronous, and may be
+called from several threads at once. Arguments are frozen values; nothing of them may be kept or
+changed.
 
 Three ways of calling:
 
@@ -13,9 +14,10 @@ Three ways of calling:
 
 *Pure* hooks run in the caller's thread: no I/O, no waiting, the same answer for the same arguments.
 *Vendor* hooks run in the instance's own bounded pool and must call out through `runtime.http` only;
-past `context.deadline` the host goes on as if the outcome were unknown, and a late answer is kept as
-evidence. Vendor hooks raise from `mpm_core.errors`: `Refused`, `NotSent`, `Throttled`,
-`OutcomeUnknown`, `Misconfigured`. A vendor hook never repeats a request that may have had an effect.
+past `context.deadline` the host goes on as if the outcome were unknown, and a late answer is kept
+as evidence. Vendor hooks raise from `mpm_core.errors`: `Refused`, `NotSent`, `Throttled`,
+`OutcomeUnknown`, `Misconfigured`. A vendor hook never repeats a request that may have had an
+effect.
 """
 
 from __future__ import annotations
@@ -79,6 +81,9 @@ def mpm_write_reply(
     money back on a *no*.
 
     Args:
+        call: as it came in.
+        verdict: what the host decided.
+        context: who is calling.
         request: `None` when the call could not be read (verdict *unauthenticated*, *malformed*,
             *stale*) or nothing works (*unavailable*).
     """
@@ -109,7 +114,10 @@ def mpm_push_payment(push: Push, context: CallContext) -> PushReceipt:
 
 @hookspec
 def mpm_query_payment(push: Push, context: CallContext) -> ProviderState:
-    """Ask the telecom what became of a push; repeated on a schedule. Vendor hook, without effect."""
+    """Ask the telecom what became of a push.
+
+    Routed, repeated on a schedule. Vendor hook, without effect.
+    """
 
 
 # --- payments -------------------------------------------------------------------------------------
@@ -196,7 +204,10 @@ def mpm_find_token(
 
 @hookspec
 def mpm_clear_device(device: Device, charge: Charge, order: Order, context: CallContext) -> Grant:
-    """Set the device's credit to zero. Routed, on a person's request. Vendor hook with an effect."""
+    """Set the device's credit to zero.
+
+    Routed, on a person's request. Vendor hook with an effect.
+    """
 
 
 @hookspec
@@ -208,13 +219,17 @@ def mpm_read_device(device: Device, context: CallContext) -> DeviceReading:
 def mpm_switch_device(device: Device, on: bool, order: Order, context: CallContext) -> Grant:  # noqa: FBT001 - the switch's two positions are the argument
     """Switch a device on or off; repeating is harmless, for it asks for a state.
 
-    Routed, by the host that keeps *paid until* for devices that cannot count themselves. Vendor hook.
+    Routed, by the host that keeps *paid until* for devices that cannot count themselves. Vendor
+    hook.
     """
 
 
 @hookspec
 def mpm_token_issued(device: Device, charge: Charge, order: Order, context: CallContext) -> None:
-    """A token was stored and its message queued. Told after commit, at least once; without codes."""
+    """A token was stored and its message queued.
+
+    Told after commit, at least once; without codes.
+    """
 
 
 @hookspec

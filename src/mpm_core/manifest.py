@@ -79,7 +79,7 @@ class ResultCode:
 
     Attributes:
         code: as on the wire.
-        meaning: what it means for us: `accepted`, `refused`, `throttled`, `misconfigured`, `unknown`.
+        meaning: for us: `accepted`, `refused`, `throttled`, `misconfigured` or `unknown`.
         text: the other side's words.
         source: where the fact comes from.
         seen_on: when it was checked.

@@ -63,7 +63,7 @@ class Money:
 
     @classmethod
     def parse(cls, text: str, currency: str) -> Money:
-        """Read a plain decimal such as `1000` or `199.50`; exponents, signs and separators are refused.
+        """Read a plain decimal such as `1000` or `199.50`; exponents and separators are refused.
 
         Raises:
             ValueError: not a plain decimal, or more decimals than the currency has.

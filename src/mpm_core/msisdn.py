@@ -17,9 +17,7 @@ class Msisdn:
     message that is sent; `e164` is the number itself and `digits` the same without the plus.
     """
 
-    _number: Secret = attrs.field(
-        converter=lambda text: text if isinstance(text, Secret) else Secret(text)
-    )
+    _number: Secret
     country_code: int = attrs.field(eq=False)
 
     @classmethod
@@ -47,7 +45,7 @@ class Msisdn:
                 continue
             if phonenumbers.is_possible_number(number):
                 e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-                return cls(e164, number.country_code)
+                return cls(Secret(e164), number.country_code or 0)
         raise ValueError(
             f"a text of {len(text)} characters is not a phone number of {country} or in +… form."
         )
@@ -65,7 +63,7 @@ class Msisdn:
             number = phonenumbers.parse(text, None)
         except phonenumbers.NumberParseException:
             raise ValueError("the stored text is not an E.164 number.") from None
-        return cls(text, number.country_code)
+        return cls(Secret(text), number.country_code or 0)
 
     @property
     def e164(self) -> str:

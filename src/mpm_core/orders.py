@@ -68,8 +68,8 @@ class Order:
     """The order a charge belongs to.
 
     Attributes:
-        key: the idempotency key: the same at every attempt, unique over all companies, 32 characters
-            of `0-9a-f`.
+        key: the idempotency key: the same at every attempt, unique over all companies, 32
+            characters of `0-9a-f`.
         attempt: 1 for the first try.
         created_at: when the payment was accepted; aware.
         prepared: what `mpm_prepare_order` returned as `inputs`, the same at every attempt.

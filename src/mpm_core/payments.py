@@ -1,8 +1,8 @@
 """What a telecom asks and what the host answers: provider requests, quotes, objections, verdicts.
 
 A payment is found again in three ways, each unique per company and instance: its `reference` (the
-provider's own id of the payment), its `intent` (the text under which it was validated, where that is
-another one) and our running `number` (where the protocol hands it back).
+provider's own id of the payment), its `intent` (the text under which it was validated, where that
+is another one) and our running `number` (where the protocol hands it back).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class ProcessRequest:
 
 @attrs.frozen(kw_only=True)
 class EnquiryRequest:
-    """*What became of it?*
+    """The telecom asks what became of a payment.
 
     Attributes:
         final: a *no* makes the telecom give the money back, so the host remembers it: a process
@@ -251,8 +251,8 @@ class Verdict:
         reason: a `ReasonCode` or an objection's code; empty when there is nothing to explain.
         message: one plain sentence without secrets or whole phone numbers.
         number: our running number of the payment at this instance, once it has one.
-        payment: facts of the stored payment, where one is known. An *accepted* verdict carries none:
-            its reply is encoded before booking and must not depend on the outcome.
+        payment: facts of the stored payment, where one is known. An *accepted* verdict carries
+            none: its reply is encoded before booking and must not depend on the outcome.
         fields: for *malformed*, the wire names of the fields at fault.
     """
 

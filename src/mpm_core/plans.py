@@ -32,7 +32,7 @@ __all__ = [
 DEFAULT_GAP_DAYS = 30  # a plan whose rows do not tell how long one of them lasts
 
 
-class PlanChangeRefused(UserError):  # noqa: N818 - says what happened, as all of errors.py
+class PlanChangeRefused(UserError):
     """A plan cannot be changed or paid like that.
 
     Args:

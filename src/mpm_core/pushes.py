@@ -48,7 +48,7 @@ class PushReceipt:
 
 @attrs.frozen(kw_only=True)
 class ProviderState:
-    """The telecom's answer to *what became of this push?*"""
+    """The telecom's answer when asked what became of a push."""
 
     state: PushState
     receipt: str | None = None

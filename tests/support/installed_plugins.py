@@ -79,7 +79,10 @@ class PluginFolder:
             code = CLASS.format(
                 settings=_indented(settings, 4),
                 manifest=", ".join(
-                    filter(None, [f"title='{name.title()}', settings_class=Settings", KINDS[kind], manifest])
+                    filter(
+                        None,
+                        [f"title='{name.title()}', settings_class=Settings", KINDS[kind], manifest],
+                    )
                 ),
                 init=_indented(init, 8),
                 hooks=_indented(HOOKS[kind], 4) + "\n    " + _indented(hooks, 4),
@@ -88,7 +91,8 @@ class PluginFolder:
         information = self.path / f"mpm_{name.replace('-', '_')}-{version}.dist-info"
         information.mkdir(exist_ok=True)
         (information / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: mpm-{name}\nVersion: {version}\nSummary: Made for a test\n"
+            f"Metadata-Version: 2.1\nName: mpm-{name}\nVersion: {version}\n"
+            "Summary: Made for a test\n"
             f"Requires-Dist: {requires}\n"
         )
         (information / "entry_points.txt").write_text(

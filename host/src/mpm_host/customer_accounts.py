@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 DeviceKey = tuple[str, str]  # company id, serial
+AnyRow = Row[*tuple[Any, ...]]
 
 
 class AccountMovedError(RuntimeError):
@@ -140,7 +142,7 @@ def _owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[DeviceKey
 
 def _customers(
     connection: Connection, customer_ids: Sequence[str], *, lock: bool
-) -> Sequence[Row[tuple[str, str, str, int]]]:
+) -> Sequence[AnyRow]:
     c = t.customers.c
     query = (
         sa.select(c.id, c.company_id, c.phone, c.credit)
@@ -183,7 +185,7 @@ def _devices(
     return found
 
 
-def tariff_from_row(row: Row[tuple[object, ...]]) -> Tariff:
+def tariff_from_row(row: AnyRow) -> Tariff:
     """Read a tariff version's columns as the rules' tariff; its version is the row's id."""
     access_rate = (
         AccessRate(amount=row.access_amount, period_days=row.access_period_days)
@@ -212,7 +214,7 @@ def _plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[str, 
         .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
         .where(p.customer_id.in_(customer_ids), p.live)
     )  # fmt: skip
-    grouped: dict[str, list[Row[tuple[object, ...]]]] = defaultdict(list)
+    grouped: dict[str, list[AnyRow]] = defaultdict(list)
     for row in connection.execute(query):
         grouped[row.id].append(row)
     found: dict[str, list[Plan]] = defaultdict(list)
@@ -266,7 +268,7 @@ class _Found:
 
 
 def _assemble(
-    customer: Row[tuple[str, str, str, int]], directory: Directory, found: _Found, now: datetime
+    customer: AnyRow, directory: Directory, found: _Found, now: datetime
 ) -> CustomerAccount:
     company = directory.companies[customer.company_id]
     today = company.today(now)

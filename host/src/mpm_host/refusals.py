@@ -65,7 +65,7 @@ class RefusalCode(StrEnum):
     TARIFF_DIFFERS = "tariff_differs"
 
 
-class ServiceRefused(UserError):  # noqa: N818 - says what happened, as all of mpm_core.errors
+class ServiceRefused(UserError):
     """A service did nothing, because what it was asked for is wrong.
 
     Args:

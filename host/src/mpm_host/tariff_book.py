@@ -161,7 +161,7 @@ def find_tariffs(
             id=row.id,
             name=row.name,
             version=row.version,
-            tariff=tariff_from_row(row),  # type: ignore[arg-type]  # row types do not know names
+            tariff=tariff_from_row(row),
         )
         for row in connection.execute(query)
     }

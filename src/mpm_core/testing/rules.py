@@ -24,7 +24,7 @@ Applies = Callable[["Subject"], bool]
 Check = Callable[["Case"], None]
 
 
-class RuleBroken(AssertionError):  # noqa: N818 - it reads as the sentence it is
+class RuleBroken(AssertionError):
     """A plugin broke a rule of the contract.
 
     Args:
