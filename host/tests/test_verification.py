@@ -54,7 +54,8 @@ def corrupt(company, *statements):
             connection.exec_driver_sql("BEGIN")
         else:
             connection.exec_driver_sql(
-                "ALTER TABLE mpm_plan_row DROP CONSTRAINT ck_mpm_plan_row_remaining_within_cost"
+                "ALTER TABLE mpm_plan_row "
+                "DROP CONSTRAINT IF EXISTS ck_mpm_plan_row_remaining_within_cost"
             )
         for statement in statements:
             assert connection.execute(statement).rowcount != 0
@@ -92,7 +93,7 @@ def test_every_check_asks_for_its_company(company):
     assert all(check.company.name == "company_id" for check in CHECKS)
     assert columns == {
         "mpm_entry", "mpm_payment", "mpm_customer", "mpm_plan_row", "mpm_access_debt", "mpm_token",
-        "mpm_order",
+        "mpm_order", "mpm_attempt",
     }  # fmt: skip
 
 
@@ -101,7 +102,14 @@ def test_a_journal_that_does_not_sum_to_zero_is_told(company):
     corrupt(company, update(t.entries, clearing.id, amount=-6_999))
 
     assert differences(company) == [
-        f"umeme: journal {clearing.journal_id}: sum of its entries is 0.01 TZS, expected 0 TZS (I1)"
+        (
+            f"umeme: journal {clearing.journal_id}: sum of its entries is 0.01 TZS, "
+            "expected 0 TZS (I1)"
+        ),
+        (
+            f"umeme: payment {payment(company, 'MP-5')} (unmatched): what the telecom owes for it "
+            "is 69.99 TZS, expected 70 TZS (I5)"
+        ),
     ]
 
 
@@ -129,7 +137,11 @@ def test_a_reversed_payment_must_be_booked_back(company):
     corrupt(company, update(t.payments, payment_id, status="reversed"))
 
     assert differences(company) == [
-        f"umeme: payment {payment_id} (reversed): sum of its lines is 70 TZS, expected 0 TZS (I2)"
+        f"umeme: payment {payment_id} (reversed): sum of its lines is 70 TZS, expected 0 TZS (I2)",
+        (
+            f"umeme: payment {payment_id} (reversed): what is left of its suspense is 70 TZS, "
+            "expected 0 TZS (I10)"
+        ),
     ]
 
 
@@ -354,9 +366,144 @@ def test_a_second_token_of_a_payment_is_told(company):
 
 
 def test_a_second_token_that_people_ordered_is_right(company):
-    second_token(company, "reissue")
+    first = second_token(company, "reissue")
+    approve(company, first, "Anna@umeme.tz", "baraka@umeme.tz")
 
     assert differences(company) == []
+
+
+def approve(company, order, proposed_by, decided_by):
+    proposal = {
+        "id": new_identifier(), "company_id": company.record.id, "order_id": order["id"],
+        "payment_id": order["payment_id"], "kind": "reissue", "attempts": 1, "reason": "lost",
+        "proposed_by": proposed_by, "proposed_at": company.now,
+        "decided_by": decided_by, "decided_at": company.now, "approved": True,
+    }  # fmt: skip
+    corrupt(company, sa.insert(t.proposals).values(proposal))
+
+
+@pytest.mark.parametrize("approver", [None, "anna@UMEME.tz"], ids=["nobody", "the same person"])
+def test_a_second_token_that_no_two_people_ordered_is_told(company, approver):
+    first = second_token(company, "reissue")
+    if approver:
+        approve(company, first, "anna@umeme.tz", approver)
+
+    assert differences(company) == [
+        (
+            f"umeme: payment {first['payment_id']}: number of its tokens that were ordered again "
+            "is 1, expected 0, as two people approved (I13)"
+        )
+    ]
+
+
+def test_an_attempt_of_another_company_is_told(company):
+    SmallCompany(company.engines, "solar", company.directory)
+    attempt = company.rows(t.attempts)[0]["id"]
+    corrupt(company, update(t.attempts, attempt, company_id="company-solar"))
+
+    assert differences(company) == [
+        (
+            f"solar: attempt {attempt}: company is company-solar, expected that of its order and "
+            "payment, company-umeme (I11)"
+        )
+    ]
+
+
+def test_clearing_that_differs_from_the_payment_is_told(company):
+    """Money was moved from what the telecom owes for one payment to another's; all adds up."""
+    shared = {
+        "company_id": company.record.id, "journal_id": new_identifier(), "position": 0,
+        "account": "clearing", "currency": "TZS", "at": company.now,
+    }  # fmt: skip
+    moved = [("MP-2", -500), ("MP-5", 500)]
+    corrupt(
+        company,
+        *(
+            sa.insert(t.entries).values(
+                shared | {
+                    "id": new_identifier(), "payment_id": payment(company, reference),
+                    "amount": amount,
+                }
+            )
+            for reference, amount in moved
+        ),
+    )  # fmt: skip
+
+    assert sorted(differences(company)) == sorted(
+        [
+            (
+                f"umeme: payment {payment(company, 'MP-2')} (token_pending): what the telecom owes "
+                "for it is 305 TZS, expected 300 TZS (I5)"
+            ),
+            (
+                f"umeme: payment {payment(company, 'MP-5')} (unmatched): what the telecom owes for "
+                "it is 65 TZS, expected 70 TZS (I5)"
+            ),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "expected"),
+    [
+        pytest.param({"money": 79_000}, "790 TZS", "800 TZS", id="too cheap"),
+        pytest.param({"unit_price": "0"}, "800 TZS", "a readable calculation", id="no price"),
+        pytest.param(
+            {"calculation": {"available": "99000", "energy_step": "100"}}, "800 TZS",
+            "the most that 990 TZS buys", id="more could be bought",
+        ),
+        pytest.param(
+            {"calculation": {"available": "70000", "energy_step": "100"}}, "800 TZS",
+            "the most that 700 TZS buys", id="more than was there",
+        ),
+    ],
+)  # fmt: skip
+def test_energy_that_is_priced_wrongly_is_told(company, values, found, expected):
+    company.now += timedelta(days=14)
+    company.pay("47001234567", "1200", "MP-9")  # two access rates of 200 first
+    found_order = order(company, "MP-9")
+    assert found_order["money"] == 80_000
+    corrupt(company, update(t.orders, found_order["id"], **values))
+
+    assert differences(company) == [
+        (
+            f"umeme: order {found_order['id']}: price of its energy is {found}, "
+            f"expected {expected} (I9)"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "account", "message"),
+    [
+        pytest.param("MP-5", "suspense", "suspense is 70 TZS, expected 0 TZS", id="suspense"),
+        pytest.param(
+            "MP-2", "energy", "energy is 300 TZS, expected 0 TZS, as nothing was delivered",
+            id="undelivered energy",
+        ),
+    ],
+)  # fmt: skip
+def test_a_reversal_that_leaves_something_is_told(company, reference, account, message):
+    """The counter-entry went to another account, so that journal and payment still add up."""
+    payment_id = payment(company, reference)
+    found = entry(company, reference, account)
+    row = next(row for row in company.rows(t.entries) if row["id"] == found.id)
+    amount = row["amount"]
+    shared = {**row, "journal_id": new_identifier()}
+    corrupt(
+        company,
+        sa.insert(t.entries).values(
+            shared | {"id": new_identifier(), "account": "clearing", "amount": amount}
+        ),
+        sa.insert(t.entries).values(
+            shared | {"id": new_identifier(), "account": "credit", "amount": -amount}
+        ),
+        update(t.payments, payment_id, status="reversed"),
+    )
+
+    assert (
+        f"umeme: payment {payment_id} (reversed): what is left of its {message} (I10)"
+    ) in differences(company)
 
 
 def test_verification_of_one_company_is_silent_about_others(company):

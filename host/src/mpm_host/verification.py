@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Row
 from mpm_core import Money, PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.ledger import LedgerAccount
+from mpm_host.verification_money import MONEY_CHECKS
 from mpm_host.verification_orders import ORDER_CHECKS
 from mpm_host.verification_values import Check, Difference
 
@@ -39,7 +40,8 @@ def verify(connection: Connection, company_id: str | None = None) -> Iterator[Di
         if company_id is not None:
             query = query.where(check.company == company_id)
         for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
-            yield check.tell(row, slugs.get(row.company_id, row.company_id))
+            if check.is_wrong is None or check.is_wrong(row):
+                yield check.tell(row, slugs.get(row.company_id, row.company_id))
 
 
 def _slugs(connection: Connection) -> Mapping[str, str]:
@@ -281,5 +283,6 @@ CHECKS: tuple[Check, ...] = (
     _entries_refer_to_debts(t.plan_rows, LedgerAccount.INSTALMENT, "plan row"),
     _entries_refer_to_debts(t.plan_rows, LedgerAccount.DOWN_PAYMENT, "plan row"),
     _entries_refer_to_debts(t.access_debts, LedgerAccount.ACCESS_RATE, "access debt"),
+    *MONEY_CHECKS,
     *ORDER_CHECKS,
 )

@@ -8,6 +8,7 @@ from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.order_rules import AttemptOutcome, OrderStatus
 from mpm_host.order_store import OrderPurpose
+from mpm_host.proposals import ProposalKind
 from mpm_host.verification_values import Check, Difference
 
 __all__ = ["ORDER_CHECKS"]
@@ -118,6 +119,63 @@ def _payments_have_one_token() -> Check:
     )
 
 
+def _reissues_were_approved() -> Check:
+    """Every token that people ordered again was proposed by one and approved by another."""
+    o, x = t.orders.c, t.proposals
+    approved = (
+        sa.select(sa.func.count())
+        .where(
+            x.c.payment_id == o.payment_id,
+            x.c.kind == ProposalKind.REISSUE.value,
+            x.c.approved,
+            sa.func.lower(x.c.proposed_by) != sa.func.lower(x.c.decided_by),
+        )
+        .correlate(t.orders)
+        .scalar_subquery()
+    )
+    count = sa.func.count()
+    query = (
+        sa.select(o.company_id, o.payment_id, count.label("count"), approved.label("approved"))
+        .where(o.purpose == OrderPurpose.REISSUE.value, o.status == OrderStatus.ISSUED.value)
+        .group_by(o.company_id, o.payment_id)
+        .having(count > approved)
+    )
+    return Check(
+        query=query,
+        company=o.company_id,
+        tell=lambda row, company: Difference(
+            rule="I13",
+            company=company,
+            subject=f"payment {row.payment_id}",
+            fact="number of its tokens that were ordered again",
+            expected=f"{row.approved}, as two people approved",
+            found=str(row.count),
+        ),
+    )
+
+
+def _attempts_belong_to_their_order() -> Check:
+    a, o, p = t.attempts.c, t.orders.c, t.payments.c
+    query = (
+        sa.select(a.company_id, a.id, o.company_id.label("owner"))
+        .join(t.orders, o.id == a.order_id)
+        .join(t.payments, p.id == o.payment_id)
+        .where(sa.or_(a.company_id != o.company_id, o.company_id != p.company_id))
+    )
+    return Check(
+        query=query,
+        company=a.company_id,
+        tell=lambda row, company: Difference(
+            rule="I11",
+            company=company,
+            subject=f"attempt {row.id}",
+            fact="company",
+            expected=f"that of its order and payment, {row.owner}",
+            found=row.company_id,
+        ),
+    )
+
+
 def _tokens_have_their_order() -> Check:
     """A token belongs to an issued order of the same payment, device and company."""
     k, o = t.tokens.c, t.orders.c
@@ -188,5 +246,7 @@ ORDER_CHECKS: tuple[Check, ...] = (
     _payments_have_one_token(),
     _tokens_have_their_order(),
     _tokens_have_an_attempt(),
+    _reissues_were_approved(),
+    _attempts_belong_to_their_order(),
     _issued_orders_have_a_token(),
 )

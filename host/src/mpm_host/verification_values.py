@@ -47,11 +47,13 @@ class Check:
     """One rule as a statement that finds what breaks it.
 
     Attributes:
-        query: its rows are the differences; each has a `company_id`.
+        query: its rows are the differences, or may be; each has a `company_id`.
         company: the column that narrows it to one company.
         tell: makes a difference of a row and the company's slug.
+        is_wrong: tells whether a row is a difference, where the database cannot compute that.
     """
 
     query: sa.Select[*tuple[object, ...]]
     company: sa.ColumnElement[str]
     tell: Callable[[FoundRow, str], Difference]
+    is_wrong: Callable[[FoundRow], bool] | None = None
