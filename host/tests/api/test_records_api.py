@@ -254,3 +254,9 @@ def test_a_disabled_manufacturer_takes_no_new_devices(umeme):
     body = shop.meter_body()
     assert umeme.refused("POST", "/registrations", body) == (409, "plugin_not_enabled")
     assert [each["instance"] for each in umeme.ok("GET", "/manufacturers")["items"]] == ["sunking"]
+
+
+def test_no_plugin_can_ask_a_payers_phone_yet(umeme):
+    body = {"instance": "calin", "serial": "1", "amount": "500", "msisdn": "0712345678"}
+    assert umeme.refused("POST", "/pushes", body) == (409, "operation_not_supported")
+    assert umeme.refused("POST", "/pushes", body | {"instance": "x"}) == (404, "unknown_instance")

@@ -13,6 +13,7 @@ from mpm_host.web.api import (
     payments,
     places,
     plugins,
+    pushes,
     sales,
     sessions,
     tariffs,
@@ -37,4 +38,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
     *payments.OPERATIONS,
     *payment_actions.OPERATIONS,
+    *pushes.OPERATIONS,
 )
