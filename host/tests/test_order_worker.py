@@ -566,7 +566,7 @@ def test_a_dead_worker_leaves_an_order_that_is_unknown_once_its_lease_is_over(be
         """Nothing after this happens."""
 
     worker = bench.new_worker()
-    worker._settle = dies(PowerCutError)
+    worker._answers.take = dies(PowerCutError)
     calin(bench).generate.append(energy_grant())
     order_id = bench.order(payment_id)["id"]
     with pytest.raises(PowerCutError):
@@ -610,6 +610,27 @@ def test_a_worker_that_slept_past_its_lease_still_ends_the_doubt_with_its_grant(
     assert bench.codes(payment_id) == [CODE]
     assert bench.attempts(payment_id) == [(1, "issued")]
     assert bench.differences() == []
+
+
+def test_an_order_that_waits_for_its_turn_is_woken_however_close_the_other_ends(bench):
+    """Checking the turn and waiting are one transaction: the end comes before or after both."""
+    first = bench.paid()
+    second = bench.pay("47001234567", "1000", "R2")
+    calin(bench).generate += [energy_grant(), energy_grant("99998888777766665555")]
+    other = bench.new_worker()
+    order_id = bench.order(second)["id"]
+    waiting = threading.Thread(target=lambda: other.work_on(order_id))
+
+    def meanwhile(_order):
+        waiting.start()
+        return energy_grant()
+
+    calin(bench).generate[0] = meanwhile
+    bench.work(first)
+    waiting.join(10)
+    bench.work(second)
+
+    assert bench.codes(second) == ["99998888777766665555"]
 
 
 def test_what_a_sleeper_brings_after_another_decided_is_evidence_c7(engines):

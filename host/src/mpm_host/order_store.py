@@ -241,13 +241,28 @@ def _replace_state(
         raise StateMovedError(device_id)
 
 
-def postpone(connection: Connection, order: OrderRecord, until: datetime, detail: str) -> None:
-    """Leave a queued or unknown order for later; no attempt is made of it."""
+def postpone(
+    connection: Connection,
+    order: OrderRecord,
+    until: datetime,
+    detail: str,
+    *,
+    next_at: datetime | None,
+) -> None:
+    """Leave a queued or unknown order for later; no attempt is made of it.
+
+    Args:
+        connection: of the caller's transaction.
+        order: as its worker knows it.
+        until: when it is due.
+        detail: why.
+        next_at: when a worker must have it, if its customer is to be told something before.
+    """
     o = t.orders.c
     connection.execute(
         sa.update(t.orders)
         .where(o.id == order.id, o.fence == order.fence, o.finished_at.is_(None))
-        .values(next_at=until, due_at=until, detail=detail[:DETAIL_LENGTH])
+        .values(next_at=next_at, due_at=until, detail=detail[:DETAIL_LENGTH])
     )
 
 

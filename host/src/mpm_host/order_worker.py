@@ -12,40 +12,25 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-import attrs
-import sqlalchemy as sa
-import structlog
+from sqlalchemy.engine import Connection
 
-from mpm_core import (
-    ContractViolation,
-    Device,
-    Grant,
-    MpmError,
-    NotFound,
-    NothingHappened,
-    NotSent,
-    Operation,
-    OutcomeUnknown,
-    Pending,
-    Prepared,
-    Refused,
-)
-from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
+from mpm_core import MpmError, Operation
+from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
-from mpm_host.order_evidence import keep_evidence
+from mpm_host.order_answers import AnswerTaker
+from mpm_host.order_asking import Asking, Manufacturers, as_harmless
 from mpm_host.order_rules import (
     OrderStatus,
-    Step,
     after_attempt,
     after_find,
     after_look,
     lost_attempt,
     operation_missing,
 )
-from mpm_host.order_steps import TELL_AFTER, Attempted, StepWriter, has_token
+from mpm_host.order_steps import TELL_AFTER, Attempted, StepWriter
 from mpm_host.order_store import (
     OrderRecord,
     StateMovedError,
@@ -57,35 +42,13 @@ from mpm_host.order_store import (
 )
 from mpm_host.payment_locks import lock_payment
 from mpm_host.payment_messages import tell_delay
-from mpm_host.quotes import load_device
-from mpm_host.switching import as_time_grant, keep_switch
+from mpm_host.switching import keep_switch
 
 __all__ = ["OrderWorker"]
 
-_LOG = structlog.get_logger(__name__)
 _WAIT_FOR_PLUGIN = timedelta(minutes=10)
 _WAIT_FOR_TURN = timedelta(minutes=1)  # only a safety net: the end of the other order wakes this
-_LEASE_MARGIN = timedelta(seconds=60)
-_NO_INPUTS = Prepared()
-_Answer = Grant | Pending | MpmError
-_DatabaseGone = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
-_WAITS_FOR_DATABASE = (0.1, 0.3, 1.0, 3.0, 5.0, 10.0, 10.0)  # seconds; less than a lease's margin
-
-
-@attrs.frozen(kw_only=True)
-class _Asking:
-    """All that is needed to ask the manufacturer."""
-
-    plugins: CompanyPlugins
-    loaded: LoadedInstance
-    device: Device
-    state_version: int
-    prepared: Prepared
-
-    @property
-    def plugin(self) -> str:
-        """Its name and version, as attempts keep them."""
-        return f"{self.loaded.plugin.name} {self.loaded.plugin.version}"
+_NOT_ITS_TURN = "Another order of the device comes first."
 
 
 class OrderWorker:
@@ -118,11 +81,11 @@ class OrderWorker:
         self._vault = vault
         self._clock = clock
         self._directory = directory
-        self._plugins_of = plugins_of
-        self._wake = wake
-        self._tell_after = tell_after
-        self._pause = pause
+        self._manufacturers = Manufacturers(engines=engines, vault=vault, plugins_of=plugins_of)
         self._writer = StepWriter(vault=vault, tell_after=tell_after)
+        self._answers = AnswerTaker(
+            engines=engines, clock=clock, writer=self._writer, wake=wake, pause=pause
+        )
 
     def work_on(self, order_id: str) -> None:
         """Take an order one step further; calling it again, or too early, changes nothing."""
@@ -160,7 +123,8 @@ class OrderWorker:
         if instance is None or facts is None or not instance.finishes_work:
             self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
         elif order.charge.kind not in facts.operations:
-            self._write(order, operation_missing(instance.name, order.charge.kind, order.facts))
+            missing = operation_missing(instance.name, order.charge.kind, order.facts)
+            self._answers.write(order, missing)
         else:
             self._attempt_with(order, instance, facts.operations[order.charge.kind])
 
@@ -168,54 +132,29 @@ class OrderWorker:
         self, order: OrderRecord, instance: InstanceRecord, operation: Operation
     ) -> None:
         try:
-            asking = self._prepare(order, instance)
+            asking = self._manufacturers.prepare(order, instance)
         except MpmError as error:
-            step = after_attempt(_as_harmless(error), order.facts)
-            self._write(order, step, unbegun=_unbegun(error, instance))
+            step = after_attempt(as_harmless(error), order.facts)
+            self._answers.write(order, step, unbegun=_unbegun(error, instance))
             return
         begun = self._begin(order, operation, asking)
         if begun is None:
             return
-        self._settle(begun, self._ask(asking, begun))
-
-    def _prepare(self, order: OrderRecord, instance: InstanceRecord) -> _Asking:
-        """Let the plugin decide what must not be decided twice; a later try keeps the first."""
-        plugins = self._plugins_of(order.company_id)
-        loaded = plugins.instance(instance.name)
-        with self._engines.read.connect() as connection:
-            device, version = load_device(
-                connection, order.device_id, self._vault, loaded.manifest.details_class
-            )
-        asking = _Asking(
-            plugins=plugins,
-            loaded=loaded,
-            device=device,
-            state_version=version,
-            prepared=_NO_INPUTS if order.prepared is None else Prepared(inputs=order.prepared),
-        )
-        if order.prepared is not None or not plugins.has_hook(loaded.name, "mpm_prepare_order"):
-            return asking
-        prepared = plugins.prepare_order(
-            loaded.name,
-            device,
-            order.charge,
-            order.as_order(order.attempts + 1, {}),
-            correlation_id=order.payment_id,
-        )
-        return attrs.evolve(asking, prepared=prepared)
+        on_late = functools.partial(self._answers.hear_late, begun)
+        self._answers.take(begun, asking.ask(begun, on_late))
 
     def _begin(
-        self, order: OrderRecord, operation: Operation, asking: _Asking
+        self, order: OrderRecord, operation: Operation, asking: Asking
     ) -> OrderRecord | None:
         """Commit the attempt before anybody is asked; `None` when it is not this order's turn."""
         now = self._clock()
         try:
             with self._engines.write.begin() as connection:
                 if not has_turn(connection, order, blocks_device=operation.blocks_device):
-                    later = now + _WAIT_FOR_TURN
-                    postpone(connection, order, later, "Another order of the device comes first.")
+                    # in the same transaction, so that the other order's end wakes this one after it
+                    self._put_off(connection, order, _WAIT_FOR_TURN, _NOT_ITS_TURN)
                     return None
-                if asking.loaded.manifest.switches:
+                if asking.switches:
                     keep_switch(connection, order.company_id, order.device_id, now)
                 return begin_attempt(
                     connection,
@@ -224,88 +163,11 @@ class OrderWorker:
                     state_version=asking.state_version,
                     plugin=asking.plugin,
                     now=now,
-                    lease=_lease(asking.loaded),
+                    lease=asking.lease,
                 )
         except StateMovedError:
             self._postpone(order, timedelta(0), "The device's state moved; preparing again.")
             return None
-
-    def _ask(self, asking: _Asking, order: OrderRecord) -> _Answer:
-        prepared, device = asking.prepared, asking.device
-        if prepared.state is not None:
-            device = attrs.evolve(device, state=dict(prepared.state))
-        named = order.as_order(order.attempts, prepared.inputs)
-        on_late = functools.partial(self._hear_late, order)
-        name, correlation_id = asking.loaded.name, order.payment_id
-        try:
-            if asking.loaded.manifest.switches:
-                grant = asking.plugins.switch_device(
-                    name, device, named, on=True, correlation_id=correlation_id, on_late=on_late
-                )
-                return as_time_grant(grant, order.charge)
-            return asking.plugins.generate_token(
-                name, device, order.charge, named, correlation_id=correlation_id, on_late=on_late
-            )
-        except MpmError as error:
-            return error
-
-    # --- an answer in hand ---------------------------------------------------
-
-    def _settle(self, order: OrderRecord, answer: _Answer) -> None:
-        """Write an answer, waiting for a database that is gone: nobody else has it."""
-        for seconds in _WAITS_FOR_DATABASE:
-            try:
-                self._take_answer(order, answer)
-            except _DatabaseGone as error:
-                _LOG.warning("answer_waits", order=order.id, error=type(error).__name__)
-                self._pause(seconds)
-            else:
-                return
-        self._take_answer(order, answer)
-
-    def _take_answer(self, order: OrderRecord, answer: _Answer) -> None:
-        step = after_attempt(answer, order.facts)
-        evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else None
-        if not self._write(order, step, evidence=evidence):
-            self._take_late(order, answer)
-
-    def _hear_late(self, order: OrderRecord, answer: object) -> None:
-        """Take an answer that came after the deadline, in the plugin's thread."""
-        if isinstance(answer, Grant):
-            answer = as_time_grant(answer, order.charge)
-        _LOG.warning("late_answer", order=order.id, correlation_id=order.payment_id)
-        try:
-            self._take_late(order, answer)
-        except _DatabaseGone as error:
-            _LOG.error("late_answer_lost", order=order.id, error=type(error).__name__)
-
-    def _take_late(self, order: OrderRecord, answer: object) -> None:
-        """Let an answer end the doubt about its own attempt; else it is evidence.
-
-        Args:
-            order: as it was when the attempt began; by now somebody may have decided it.
-            answer: what was heard of the attempt.
-        """
-        current = self._load(order.id)
-        if (
-            current is not None
-            and current.attempts == order.attempts
-            and isinstance(answer, Grant | Refused | NothingHappened)
-            and _ends_doubt(answer, current)
-            and self._write(current, after_attempt(answer, current.facts))
-        ):
-            return
-        evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else answer
-        if evidence is not None and not isinstance(evidence, MpmError | Pending):
-            self._keep_evidence(order, evidence)
-
-    def _keep_evidence(self, order: OrderRecord, evidence: object) -> None:
-        with self._engines.write.begin() as connection:
-            lock_payment(connection, order.payment_id)
-            codes = evidence.codes if isinstance(evidence, Grant) else None
-            if codes is not None and has_token(connection, self._vault, order, codes):
-                return  # it was stored: only the word of its COMMIT was lost
-            keep_evidence(connection, self._vault, order, evidence, self._clock())
 
     # --- an order whose worker never came back -------------------------------
 
@@ -313,7 +175,7 @@ class OrderWorker:
         """Turn an attempt nobody finished into *unknown*, once its lease is over."""
         if order.lease_until is not None and order.lease_until > self._clock():
             return
-        self._write(order, after_attempt(lost_attempt(), order.facts))
+        self._answers.write(order, after_attempt(lost_attempt(), order.facts))
 
     # --- an order in doubt ---------------------------------------------------
 
@@ -323,57 +185,24 @@ class OrderWorker:
             self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
             return
         step = after_look(instance.facts.operations.get(order.charge.kind), order.facts)
-        self._write(order, step or self._find(order, instance))
+        if step is None:
+            step = after_find(self._manufacturers.find(order, instance), order.facts)
+        self._answers.write(order, step)
 
-    def _find(self, order: OrderRecord, instance: InstanceRecord) -> Step:
-        plugins = self._plugins_of(order.company_id)
-        try:
-            loaded = plugins.instance(instance.name)
-            with self._engines.read.connect() as connection:
-                device, _ = load_device(
-                    connection, order.device_id, self._vault, loaded.manifest.details_class
-                )
-            found: Grant | NotFound | Pending | MpmError = plugins.find_token(
-                instance.name,
-                device,
-                order.charge,
-                order.as_order(order.attempts, order.prepared or {}),
-                correlation_id=order.payment_id,
-            )
-        except MpmError as error:
-            found = error
-        return after_find(found, order.facts)
-
-    # --- writing -------------------------------------------------------------
-
-    def _write(
-        self,
-        order: OrderRecord,
-        step: Step,
-        *,
-        unbegun: Attempted | None = None,
-        evidence: object | None = None,
-    ) -> bool:
-        with self._engines.write.begin() as connection:
-            written = self._writer.write(
-                connection, order, step, self._clock(), unbegun=unbegun, evidence=evidence
-            )
-        _LOG.info(
-            "order_step",
-            order=order.id,
-            status=step.status.value,
-            reason=str(step.reason),
-            written=written,
-            correlation_id=order.payment_id,
-        )
-        if written:
-            self._wake()
-        return written
+    # --- an order that waits -------------------------------------------------
 
     def _postpone(self, order: OrderRecord, wait: timedelta, detail: str) -> None:
+        """Leave an order for later; no attempt is made of it."""
         with self._engines.write.begin() as connection:
-            postpone(connection, order, self._clock() + wait, detail)
+            self._put_off(connection, order, wait, detail)
         self._tell_if_late(order)
+
+    def _put_off(
+        self, connection: Connection, order: OrderRecord, wait: timedelta, detail: str
+    ) -> None:
+        now = self._clock()
+        next_at = self._writer.next_at(order, now + wait, now)
+        postpone(connection, order, now + wait, detail, next_at=next_at)
 
     def _rest(self, order: OrderRecord) -> None:
         """Put an order that was handed over before its time back to where it waits."""
@@ -387,28 +216,13 @@ class OrderWorker:
     def _tell_if_late(self, order: OrderRecord) -> None:
         """Tell the customer of an open order that it takes long, once that is so."""
         now = self._clock()
-        if now < order.created_at + self._tell_after or order.reversing:
+        if now < self._writer.tell_at(order) or order.reversing:
             return
         with self._engines.write.begin() as connection:
             payment = lock_payment(connection, order.payment_id)
             current = load_order(connection, order.id, now)
             if current is not None and current.fence == order.fence:
                 tell_delay(connection, self._vault, payment, now)
-
-
-def _lease(loaded: LoadedInstance) -> timedelta:
-    """Return how long a worker may be silent: it waits for a free thread, then for the answer."""
-    return 2 * timedelta(seconds=loaded.manifest.deadline) + _LEASE_MARGIN
-
-
-def _ends_doubt(answer: Grant | MpmError, current: OrderRecord) -> bool:
-    """Tell whether a late answer decides an order that nobody else decided meanwhile.
-
-    A grant is one wherever the order stands; that nothing happened is news only while that is
-    unknown.
-    """
-    in_doubt = current.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
-    return in_doubt or isinstance(answer, Grant)
 
 
 def _not_enabled(instance: InstanceRecord | None) -> str:
@@ -422,10 +236,3 @@ def _unbegun(error: MpmError, instance: InstanceRecord) -> Attempted:
     whose = error.attribution
     plugin = f"{whose.plugin} {whose.version}" if whose else instance.plugin
     return Attempted(plugin=plugin)
-
-
-def _as_harmless(error: MpmError) -> MpmError:
-    """Preparing never mints, so whatever went wrong there, nothing has happened yet."""
-    if isinstance(error, Refused | NothingHappened | ContractViolation):
-        return error
-    return NotSent(str(error))
