@@ -1,0 +1,1 @@
+"""Angaza for mpm."""
