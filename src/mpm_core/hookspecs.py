@@ -169,6 +169,10 @@ def mpm_prepare_order(
     Routed, optional, before the first attempt of an order. Vendor hook that may read from the
     vendor but never mints: any error here means that nothing happened. What it returns is committed
     together with the attempt, before `mpm_generate_token` runs.
+
+    A target date is the later of `context.now` and the end the vendor has, plus what was paid:
+    return it as `Prepared(inputs={"until": …})`, send `order.prepared["until"]`, and declare
+    `blocks_device`, for the next order starts from it.
     """
 
 

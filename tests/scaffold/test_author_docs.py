@@ -181,4 +181,6 @@ def test_new_plugins_of_every_kind_join_the_demo_at_once(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     for title in ("A device of Stron", "Anna pays by Stron", "An SMS by Stron"):
         assert f"■ {title}\n" in done.stdout
+    shown = done.stdout.partition("■ A device of Stron\n")[2].partition("■")[0]
+    assert "  The device shows: accepted 10 kWh.\n" in shown
     assert "payments ended as they should." in done.stdout

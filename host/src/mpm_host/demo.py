@@ -13,7 +13,7 @@ import attrs
 
 from mpm_core import DeviceKind, PluginKind, SimulatedPayment, UserError
 from mpm_core.manifest import Manifest
-from mpm_host.demo_scenes import Scene, SceneResult, more_payments, scenes
+from mpm_host.demo_scenes import Scene, SceneResult, more_payments, scenes, typed_in
 from mpm_host.plan_terms import PlanTerms
 from mpm_host.simulated_world import SimulatedWorld, simulated_world
 
@@ -165,7 +165,7 @@ def _extra_device(world: SimulatedWorld, name: str) -> SceneResult:
         world.customer_with_device(
             "Hawa", "+255781230099", serial, sale, manufacturer=name, kind=kind
         )
-    return _extra_payment(world, "airtel", serial)
+    return typed_in(world, _extra_payment(world, "airtel", serial), makers=(name,))
 
 
 def _example_serial(name: str, manifest: Manifest) -> str:

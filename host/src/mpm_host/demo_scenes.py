@@ -11,7 +11,7 @@ from mpm_core.plans import Period
 from mpm_host.plan_terms import PlanTerms
 from mpm_host.simulated_world import SimulatedWorld
 
-__all__ = ["Scene", "SceneResult", "more_payments", "scenes"]
+__all__ = ["Scene", "SceneResult", "more_payments", "scenes", "typed_in"]
 
 Payment = Mapping[str, object]
 _PHONES = "+25578123{:04d}"
@@ -86,7 +86,7 @@ def _no_debt(world: SimulatedWorld) -> SceneResult:
         "tokens": [("energy", "7.6", "kWh")],
     }
     result = _pay(world, "airtel", "AIR0000000001", "47000124512", "1000", expected=expected)
-    return _typed_in(world, result)
+    return typed_in(world, result)
 
 
 def _debts_first(world: SimulatedWorld) -> SceneResult:
@@ -104,7 +104,7 @@ def _debts_first(world: SimulatedWorld) -> SceneResult:
         "tokens": [("energy", "3.8", "kWh")],
     }
     result = _pay(world, "vodacom", "VOD0000000002", "47000124520", "1000", expected=expected)
-    return _typed_in(world, result)
+    return typed_in(world, result)
 
 
 def _only_debt(world: SimulatedWorld) -> SceneResult:
@@ -126,7 +126,7 @@ def _days(world: SimulatedWorld) -> SceneResult:
         "tokens": [("time", 7, "days")],
     }
     result = _pay(world, "vodacom", "VOD0000000004", "996995411", "700", expected=expected)
-    return _typed_in(world, result)
+    return typed_in(world, result)
 
 
 def _unlock(world: SimulatedWorld) -> SceneResult:
@@ -140,7 +140,7 @@ def _unlock(world: SimulatedWorld) -> SceneResult:
         "tokens": [("unlock", None, None)],
     }
     result = _pay(world, "airtel", "AIR0000000005", "996995429", "1000", expected=expected)
-    return _typed_in(world, result)
+    return typed_in(world, result)
 
 
 def _unknown_serial(world: SimulatedWorld) -> SceneResult:
@@ -195,7 +195,7 @@ def _down_then_back(world: SimulatedWorld) -> SceneResult:
         payment=found,
         surprises=tuple(surprises),
     )
-    return _typed_in(world, result)
+    return typed_in(world, result)
 
 
 def _lost_answer(world: SimulatedWorld) -> SceneResult:
@@ -262,12 +262,15 @@ def _pay(  # noqa: PLR0913 - who pays what for which device, and what should com
     )
 
 
-def _typed_in(world: SimulatedWorld, result: SceneResult) -> SceneResult:
+def typed_in(
+    world: SimulatedWorld, result: SceneResult, makers: Sequence[str] = ("calin", "sunking")
+) -> SceneResult:
     """Type the tokens into the simulated device: it must accept each of them."""
     serial = str(result.payment["serial"])
     shown = []
-    for token in _listed(result.payment["tokens"]):
-        for maker in ("calin", "sunking"):
+    typed = [token for token in _listed(result.payment["tokens"]) if token["value"]]
+    for token in typed:  # a device that is credited remotely has none
+        for maker in makers:
             if world.manifests[maker].serial_pattern.fullmatch(serial):
                 shown.append(world.simulators[maker].use_token(serial, str(token["value"])))
                 break

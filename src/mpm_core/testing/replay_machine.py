@@ -27,6 +27,7 @@ from mpm_core.testing.front import WireFault
 from mpm_core.testing.purchases import Purchase
 from mpm_core.testing.rules import RuleBroken
 from mpm_core.testing.stages import Outcome
+from mpm_core.testing.subjects import Subject
 from mpm_core.testing.truth import expect_truth
 
 __all__ = ["run_replays"]
@@ -198,7 +199,7 @@ class _Replays(RuleBasedStateMachine):
                     f"an order for {self.kind} that was answered after crashes and repeats brought "
                     f"a code at which the simulated device showed {display!r}; another order may "
                     "have been answered before it.",
-                    write="blocks_device=True, if the device takes codes in their order only.",
+                    write=_advice_on_codes(self.operation),
                 )
 
     def _restart(self) -> None:
@@ -210,7 +211,8 @@ class _Replays(RuleBasedStateMachine):
             raise RuleBroken(
                 f"one order for {self.kind} gave the device something {kept.purchase.gained} "
                 f"times, with recovery {self.operation.recovery}; its attempts ended with "
-                f"{attempts}."
+                f"{attempts}.",
+                write=_advice_on_targets(self.case.subject, self.operation),
             )
 
     # --- the end ----------------------------------------------------------------------------------
@@ -218,6 +220,27 @@ class _Replays(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Close the stage."""
         self._stack.close()
+
+
+def _advice_on_codes(operation: Operation) -> str:
+    if operation.blocks_device:
+        return (
+            "a code of its own for every order, or Refused where nothing is left to sell; the "
+            "device is not asked out of order, for blocks_device is declared."
+        )
+    return "blocks_device=True, if the device takes codes in their order only."
+
+
+def _advice_on_targets(subject: Subject, operation: Operation) -> str:
+    """Return what to write, if this is known better than by the rule."""
+    if operation.recovery is not Recovery.DESIRED_STATE or operation.blocks_device:
+        return ""
+    if not subject.has("mpm_prepare_order"):
+        return ""
+    return (
+        "blocks_device=True, if the prepared target starts from what the vendor or the device has: "
+        "the next order must wait until this one is finished."
+    )
 
 
 def run_replays(case: Case, kind: ChargeKind) -> None:

@@ -79,7 +79,8 @@ requirements_option = click.option(
 @click.option(
     "--recovery",
     type=click.Choice([recovery.value for recovery in RECOVERIES]),
-    help="How a manufacturer's lost answer is recovered; by default not at all.",
+    help="How a manufacturer's lost answer is recovered; by default not at all. For a vendor that "
+    "takes a target, or codes computed here, take the default and read docs/authors/recovery.md.",
 )
 @click.option(
     "--folder",

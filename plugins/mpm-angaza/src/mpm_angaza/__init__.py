@@ -1,1 +1,3 @@
-"""Angaza for mpm."""
+"""Angaza Nexus for mpm."""
+
+from __future__ import annotations
