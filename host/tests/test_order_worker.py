@@ -587,6 +587,24 @@ def test_a_dead_worker_leaves_an_order_that_is_unknown_once_its_lease_is_over(be
     )
 
 
+def test_an_order_that_was_sent_before_an_upgrade_keeps_its_lease_t16(bench):
+    payment_id = bench.paid()
+    with bench.engines.write.begin() as connection:
+        connection.execute(
+            sa.update(t.orders).values(
+                status="sent", attempts=1, due_at=None,
+                lease_until=bench.now + timedelta(seconds=30),
+            )
+        )  # fmt: skip
+
+    bench.work(payment_id)
+    assert bench.order(payment_id)["status"] == "sent"
+    bench.later(seconds=30)
+    bench.work(payment_id)
+
+    assert bench.order(payment_id)["status"] == "unknown"
+
+
 def dies(error):
     def settle(_order, _answer):
         raise error
@@ -705,6 +723,29 @@ def test_a_late_answer_ends_the_doubt_m17(engines, answer, expected, parked):
     wait_for(bench, payment_id, expected)
     assert bench.evidence(payment_id) == []
     assert bench.differences() == []
+
+
+def test_a_late_grant_of_an_earlier_attempt_is_evidence_while_a_later_one_is_in_doubt(engines):
+    bench = bench_with(engines, deadline=0.1, recovery=Recovery.KEYED)
+    payment_id = bench.paid()
+    released, slow = slow_answer(energy_grant())
+    calin(bench).generate += [slow, lost()]
+    bench.work(payment_id)
+    bench.later(seconds=40)
+    bench.work(payment_id)
+    bench.work(payment_id)
+    assert bench.attempts(payment_id) == [(1, "unknown"), (2, "unknown")]
+
+    released.set()
+    for _ in range(200):
+        if bench.evidence(payment_id):
+            break
+        threading.Event().wait(0.02)
+
+    assert bench.codes(payment_id) == []
+    [evidence] = bench.evidence(payment_id)
+    assert json.loads(evidence)[0]["codes"] == [CODE]
+    assert bench.status(payment_id) == ("unknown", False, "outcome_unknown")
 
 
 def test_a_late_error_that_tells_nothing_changes_nothing(engines):

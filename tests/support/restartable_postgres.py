@@ -26,7 +26,7 @@ from tests.support.postgres import (
 __all__ = ["RestartablePostgres", "restartable_postgres"]
 
 # What a production server has: a commit that was answered survives whatever is done to it.
-_SETTINGS = ("max_connections=100", "timezone=UTC", "listen_addresses=")
+_SETTINGS = ("max_connections=300", "timezone=UTC", "listen_addresses=")
 _START_SECONDS = 30.0
 
 

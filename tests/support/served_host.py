@@ -29,8 +29,13 @@ class ServedHost:
 
 
 @contextlib.contextmanager
-def served_host(folder: Path, config_text: str) -> Iterator[ServedHost]:
+def served_host(folder: Path, config_text: str, *options: str) -> Iterator[ServedHost]:
     """Serve until the block ends, then send SIGTERM and wait.
+
+    Args:
+        folder: for the configuration and the log.
+        config_text: the configuration.
+        options: of `mpm serve`.
 
     Raises:
         RuntimeError: it did not start; the message ends with its log.
@@ -38,7 +43,8 @@ def served_host(folder: Path, config_text: str) -> Iterator[ServedHost]:
     config, log = folder / "mpm.toml", folder / "serve.log"
     config.write_text(config_text)
     config.chmod(0o600)
-    command = [sys.executable, "-m", "mpm_host", "--config", str(config), "serve", "--port", "0"]
+    host = [sys.executable, "-m", "mpm_host", "--config", str(config)]
+    command = [*host, "serve", "--port", "0", *options]
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output, env=os.environ) as process,
