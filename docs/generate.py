@@ -19,18 +19,18 @@ from typing import cast
 import attrs
 
 from mpm_core import Manifest, PluginKind, Secret, hookspecs, setting
+from mpm_core.company_plugins.hook_rules import HOOK_RULES, HookRule, Mode
 from mpm_core.discovery import InstalledPlugin, find_plugin, load_plugin_class
-from mpm_core.hook_rules import HOOK_RULES, HookRule, Mode
-from mpm_core.plugin_checks import hook_arguments
+from mpm_core.discovery.plugin_checks import hook_arguments
 from mpm_core.settings import HOST_KEYS, SettingType
-from mpm_core.settings_forms import (
+from mpm_core.settings.forms import (
     cli_prompts,
     documentation_table,
     form_fields,
     json_schema,
     redact,
 )
-from mpm_core.settings_toml import environment_names, to_toml
+from mpm_core.settings.toml import environment_names, to_toml
 
 DOCS = Path(__file__).parent
 AUTHORS = DOCS / "authors"

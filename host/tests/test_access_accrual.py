@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_core import SimulatedPayment
-from mpm_host.access_accrual import AccessAccrual
 from mpm_host.clock import system_clock
 from mpm_host.database import tables as t
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.payments.access_accrual import AccessAccrual
 
 
 class MovableClock:

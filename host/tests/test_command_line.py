@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_host.commands import COMMANDS, cli
-from mpm_host.config import load_config
+from mpm_host.configuration.config import load_config
 from mpm_host.database.engines import open_engines
 from mpm_host.database.upgrade import current, head, upgrade
 from mpm_host.encryption import Vault

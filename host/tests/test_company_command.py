@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mpm_host.config import load_config
+from mpm_host.configuration.config import load_config
 from mpm_host.database.engines import open_engines
 from mpm_host.database.tables import audit
 from mpm_host.host import Host

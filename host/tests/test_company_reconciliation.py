@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpm_core import UserError
-from mpm_host.audit_trail import Actor
-from mpm_host.company_reconciliation import reconcile
-from mpm_host.company_store import load_directory
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_reconciliation import reconcile
+from mpm_host.companies.company_store import load_directory
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.database import tables
 from mpm_host.database.engines import open_engines
 from mpm_host.directory import InstanceState

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from mpm_core import Company, Secret, UserError
 from mpm_core.settings import HOST_KEYS, describe
-from mpm_host.config import find_config, load_config, parse_config, read_database_url
-from mpm_host.config_company import read_company
-from mpm_host.config_host import read_host
-from mpm_host.config_problems import Problems
-from mpm_host.config_values import ConfigSource, HostConfig, Mode, is_name
+from mpm_host.configuration.config import find_config, load_config, parse_config, read_database_url
+from mpm_host.configuration.config_company import read_company
+from mpm_host.configuration.config_host import read_host
+from mpm_host.configuration.config_problems import Problems
+from mpm_host.configuration.config_values import ConfigSource, HostConfig, Mode, is_name
 from mpm_host.database.engines import open_engines
-from mpm_host.instance_settings import InstanceOptions, InstanceTable
+from mpm_host.plugins.instance_settings import InstanceOptions, InstanceTable
 
 FOLDER = Path("/srv/mpm")
 HOST = """

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_host.database import tables as t
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.registration.plan_terms import PlanTerms
 
 
 @pytest.fixture(scope="module")

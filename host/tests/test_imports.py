@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mpm_core import UserError
 from mpm_host.database import tables as t
-from mpm_host.import_batch import BatchDecisions
-from mpm_host.import_columns import COLUMNS
-from mpm_host.imports import ImportOptions, ImportSummary, RowReport, RowStatus, import_file
+from mpm_host.imports.import_batch import BatchDecisions
+from mpm_host.imports.import_columns import COLUMNS
+from mpm_host.imports.imports import ImportOptions, ImportSummary, RowReport, RowStatus, import_file
 from tests.support.small_company import SmallCompany
 
 CREATED, UNCHANGED, ERROR = RowStatus.CREATED, RowStatus.UNCHANGED, RowStatus.ERROR

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from mpm_core import SimulatedPayment
 from mpm_host.database import tables as t
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
 
 REFERENCE = "SMS000000001"
 

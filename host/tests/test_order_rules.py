@@ -25,7 +25,7 @@ from mpm_core import (
     Throttled,
     Unit,
 )
-from mpm_host.order_rules import (
+from mpm_host.orders.order_rules import (
     LOOKS,
     AttemptOutcome,
     OrderFacts,

@@ -29,7 +29,7 @@ from mpm_core.effects import current_record
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import InstanceState
-from mpm_host.order_store import ask_to_look
+from mpm_host.orders.order_store import ask_to_look
 from tests.support.order_bench import OrderBench, energy_grant, lost
 
 CODE = "11112222333344445555"

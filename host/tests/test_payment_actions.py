@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_core import NotSent, Recovery, Refused, Secret
-from mpm_host.action_refusals import ActionCode
-from mpm_host.audit_trail import Actor
+from mpm_host.actions.action_refusals import ActionCode
+from mpm_host.actions.payment_actions import PaymentActions
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
-from mpm_host.payment_actions import PaymentActions
-from mpm_host.plan_terms import PlanTerms
 from mpm_host.refusals import ServiceRefused
+from mpm_host.registration.plan_terms import PlanTerms
 from tests.support.order_bench import (
     OrderBench,
     energy_grant,

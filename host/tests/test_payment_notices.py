@@ -24,7 +24,7 @@ from mpm_core.company_plugins import CompanyPlugins, load_instance
 from mpm_core.outbound import OutboundClient
 from mpm_core.payments import NoticeEvent
 from mpm_host.database import tables as t
-from mpm_host.payment_desk import PaymentDesk
+from mpm_host.payments.payment_desk import PaymentDesk
 from tests.support.order_bench import NoSettings, OrderBench, energy_grant
 
 SERIAL = "47001234567"

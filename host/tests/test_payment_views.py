@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from mpm_core import PaymentStatus, UserError
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
-from mpm_host.message_views import list_messages
-from mpm_host.payment_views import list_payments, payment_view
-from mpm_host.plan_terms import PlanTerms
+from mpm_host.messages.message_views import list_messages
+from mpm_host.payments.payment_views import list_payments, payment_view
+from mpm_host.registration.plan_terms import PlanTerms
 from tests.support.small_company import SmallCompany
 
 CODE = "12345678901234567890"

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_core import Company, DeviceKind, Money, NotSent, PluginKind
-from mpm_host.audit_trail import Actor
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.database.tables import instances
 from mpm_host.directory import AmountRules, InstanceState, ManifestFacts
 from mpm_host.encryption import new_key
-from mpm_host.instance_settings import InstanceTable
+from mpm_host.plugins.instance_settings import InstanceTable
 from tests.support.hosts import KEY, NOW
 
 COMPANY = """

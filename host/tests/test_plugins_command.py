@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mpm_host.config import load_config
+from mpm_host.configuration.config import load_config
 from mpm_host.database import tables
 from mpm_host.database.engines import open_engines
-from mpm_host.diagnosis import diagnose
+from mpm_host.plugins.diagnosis import diagnose
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 KEY = 'api_key: Secret = setting(help="Key.")'

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from mpm_core import Money, ProcessRequest, Reply, Secret
-from mpm_host.booking import Accept, Book
 from mpm_host.commands import cli
-from mpm_host.config import load_config
+from mpm_host.configuration.config import load_config
 from mpm_host.database import tables as t
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_host.identifiers import new_identifier
-from mpm_host.import_columns import columns_table
+from mpm_host.imports.import_columns import columns_table
+from mpm_host.payments.booking import Accept, Book
 
 CODE = "12345678901234567890"
 CONFIG = """

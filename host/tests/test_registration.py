@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mpm_core import DeviceKind, Manifest, PluginKind, Secret, UserError
 from mpm_core import setting as field
-from mpm_host.appliances import ApplianceKind
 from mpm_host.database import tables as t
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.registration import (
+from mpm_host.registration.appliances import ApplianceKind
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.registration import (
     ExistingCustomer,
     NewCustomer,
     NewDevice,
@@ -339,7 +339,7 @@ def test_registration_refuses_a_serial_that_somebody_else_takes_meanwhile(
     company, meter, monkeypatch
 ):
     company.register(meter)
-    monkeypatch.setattr("mpm_host.registration._taken_serials", lambda *_: set())
+    monkeypatch.setattr("mpm_host.registration.registration._taken_serials", lambda *_: set())
     before = company.count_rows()
 
     with pytest.raises(UserError) as refusal:

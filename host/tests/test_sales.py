@@ -13,12 +13,17 @@ from hypothesis import strategies as st
 
 from mpm_core import Money, UserError
 from mpm_core.plans import Period
-from mpm_host.appliances import ApplianceKind, StoredAppliance, create_appliance, find_appliances
 from mpm_host.database import tables as t
-from mpm_host.places import create_cluster, create_mini_grid, create_village
-from mpm_host.plan_terms import PlanTerms, prepare_sale
-from mpm_host.sales import SaleRequest, sell
-from mpm_host.tariff_book import (
+from mpm_host.registration.appliances import (
+    ApplianceKind,
+    StoredAppliance,
+    create_appliance,
+    find_appliances,
+)
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration.plan_terms import PlanTerms, prepare_sale
+from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.registration.tariff_book import (
     AccessRateTerms,
     TariffTerms,
     add_version,

@@ -12,8 +12,8 @@ from mpm_core import DeviceKind, SimulatedPayment
 from mpm_core.plans import Period
 from mpm_host.clock import system_clock
 from mpm_host.database import tables as t
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.registration.plan_terms import PlanTerms
 
 
 class MovableClock:

@@ -11,8 +11,8 @@ from mpm_core import Secret
 from mpm_host.database import tables as t
 from mpm_host.database.engines import open_engines
 from mpm_host.identifiers import new_identifier
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.verification import CHECKS, verify
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.verification.verification import CHECKS, verify
 from tests.support.small_company import SmallCompany, small_directory
 
 

@@ -5,7 +5,6 @@ A plugin imports public names from here only. Nothing runs on import.
 
 from __future__ import annotations
 
-from mpm_core.answers import Answer
 from mpm_core.calls import CallContext, InboundCall, Reply
 from mpm_core.delivery_reports import DeliveryReport
 from mpm_core.devices import Device, DeviceKind, DeviceMapping, DeviceReading
@@ -44,6 +43,7 @@ from mpm_core.messages import Message, MessageReceipt, MessageStatus
 from mpm_core.money import Money, currency_exponent, is_currency
 from mpm_core.msisdn import Msisdn
 from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, NotFound, Order, Pending, Prepared
+from mpm_core.outbound.answers import Answer
 from mpm_core.payments import (
     Decision,
     EnquiryRequest,
@@ -73,7 +73,7 @@ from mpm_core.simulation import (
     SimulatedRequest,
     Simulator,
 )
-from mpm_core.simulation_faults import (
+from mpm_core.simulation.faults import (
     ANSWER_FAULTS,
     UNPROCESSED_FAULTS,
     FaultSwitches,

@@ -7,7 +7,7 @@ import shutil
 import httpx
 import pytest
 
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
 from tests.support.trial_company import trial_company
 
 

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_calin.simulator import CalinSimulator
-from mpm_core.simulation_server import serve
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_core.simulation.server import serve
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.database import tables as t
 from mpm_host.encryption import new_key
 from mpm_host.host import Host

@@ -12,8 +12,8 @@ from pathlib import Path
 import attrs
 
 from mpm_core import InboundCall
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.host import Host
 from mpm_host.services import Services
 from tests.support.telecom_calls import airtel_headers, airtel_process

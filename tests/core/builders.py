@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
-from mpm_core.accounts import AccessDebt, Account, Target
+from mpm_core.allocation.accounts import AccessDebt, Account, Target
 from mpm_core.devices import DeviceKind
 from mpm_core.plans import Plan, PlanKind, PlanRow
 from mpm_core.tariffs import PriceComponent, Tariff

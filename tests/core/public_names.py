@@ -11,7 +11,7 @@ import attrs
 
 import mpm_core
 from mpm_core import MpmError
-from mpm_core.plugin_checks import hook_arguments
+from mpm_core.discovery.plugin_checks import hook_arguments
 
 __all__ = ["contract_lines"]
 

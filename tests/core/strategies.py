@@ -8,7 +8,7 @@ from decimal import Decimal
 import attrs
 from hypothesis import strategies as st
 
-from mpm_core.accounts import AccessDebt, Account, Options, Target
+from mpm_core.allocation.accounts import AccessDebt, Account, Options, Target
 from mpm_core.devices import DeviceKind
 from mpm_core.plans import Plan, PlanKind, PlanRow
 from mpm_core.tariffs import PriceComponent, Tariff

@@ -7,8 +7,8 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from mpm_core.accounts import Line, LineKind
 from mpm_core.allocation import allocate, apply_lines
+from mpm_core.allocation.accounts import Line, LineKind
 from mpm_core.money import Money
 from mpm_core.orders import Charge, ChargeKind
 from mpm_core.units import Unit

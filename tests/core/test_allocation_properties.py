@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mpm_core.accounts import Account, Line, LineKind, Options, Target
 from mpm_core.allocation import Allocation, allocate, apply_lines
+from mpm_core.allocation.accounts import Account, Line, LineKind, Options, Target
 from mpm_core.devices import DeviceKind
 from mpm_core.money import currency_exponent
 from mpm_core.orders import ChargeKind

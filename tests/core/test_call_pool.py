@@ -5,7 +5,12 @@ import time
 
 import pytest
 
-from mpm_core.call_pool import CallPool, PoolClosedError, PoolFullError, TooLateError
+from mpm_core.company_plugins.call_pool import (
+    CallPool,
+    PoolClosedError,
+    PoolFullError,
+    TooLateError,
+)
 
 
 def ignore(_late: object) -> None:

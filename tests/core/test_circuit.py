@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpm_core.circuit import Circuit, CircuitLimits, Outcome
+from mpm_core.company_plugins.circuit import Circuit, CircuitLimits, Outcome
 
 LIMITS = CircuitLimits(failures=2, refused_devices=2, cool_down=30, longest_cool_down=100)
 

@@ -42,8 +42,8 @@ from mpm_core import (
     Verdict,
     hookimpl,
 )
-from mpm_core.circuit import CircuitLimits
 from mpm_core.company_plugins import Asked, CompanyPlugins, DispatchLimits, load_instance
+from mpm_core.company_plugins.circuit import CircuitLimits
 from tests.core.plugin_builders import (
     CALL,
     CHARGE,

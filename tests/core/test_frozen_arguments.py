@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from mpm_core import Device, DeviceKind, Heartbeat, Order, ProcessRequest, Verdict
-from mpm_core.frozen_arguments import frozen
+from mpm_core.company_plugins.frozen_arguments import frozen
 from tests.core.plugin_builders import CALL, CHARGE, NOW
 
 

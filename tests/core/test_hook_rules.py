@@ -7,10 +7,10 @@ from types import NoneType
 import pytest
 
 from mpm_core import hookspecs
-from mpm_core.answer_checks import check_of
-from mpm_core.hook_rules import HOOK_RULES, HookRule, Mode, SynchronousAnswer
+from mpm_core.company_plugins.answer_checks import check_of
+from mpm_core.company_plugins.hook_rules import HOOK_RULES, HookRule, Mode, SynchronousAnswer
+from mpm_core.company_plugins.typed_calls import TypedCalls
 from mpm_core.simulation import Simulator
-from mpm_core.typed_calls import TypedCalls
 
 SPECIFIED = {
     name: function for name, function in vars(hookspecs).items() if name.startswith("mpm_")

@@ -28,7 +28,7 @@ def modules_after(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import mpm_core", "import mpm_core.discovery", "import mpm_core.settings_forms"],
+    ["import mpm_core", "import mpm_core.discovery", "import mpm_core.settings.forms"],
 )
 def test_importing_the_core_leaves_heavy_modules_unloaded(statement):
     assert sorted(modules_after(statement) & set(TOO_HEAVY)) == []

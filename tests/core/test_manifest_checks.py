@@ -22,8 +22,8 @@ from mpm_core import (
     hookimpl,
     setting,
 )
+from mpm_core.discovery.plugin_checks import class_problems, hook_arguments
 from mpm_core.manifest_checks import manifest_problems
-from mpm_core.plugin_checks import class_problems, hook_arguments
 
 OPERATION = Operation(recovery=Recovery.NONE, orphan_effect=OrphanEffect.HARMLESS)
 CODE = ResultCode(

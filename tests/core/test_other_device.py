@@ -15,7 +15,7 @@ from mpm_core import (
     Unit,
     hookimpl,
 )
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 from tests.core.plugin_builders import generate, http, loaded, manifest, plugins
 
 OTHER = Grant(codes=(Secret("1234"),), quantity=7600, unit=Unit.WATT_HOUR, device_serial="48")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpm_core.plan_changes import RescheduledPlan, change_row, change_total, reschedule
 from mpm_core.plans import Period, Plan, PlanChangeRefused, PlanRow, price_basis
-from mpm_core.schedules import ScheduledRow
+from mpm_core.plans.plan_changes import RescheduledPlan, change_row, change_total, reschedule
+from mpm_core.plans.schedules import ScheduledRow
 from tests.core.builders import row, shs
 
 START = date(2026, 1, 31)

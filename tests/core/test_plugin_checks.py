@@ -22,7 +22,7 @@ from mpm_core import (
     hookspecs,
     setting,
 )
-from mpm_core.plugin_checks import check_plugin_class, hook_arguments
+from mpm_core.discovery.plugin_checks import check_plugin_class, hook_arguments
 
 TOKEN_LINE = "def mpm_generate_token(self, device, charge, order, context):"
 HOOKS = ", ".join(hook_arguments())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mpm_core
 from mpm_core import hookspecs
-from mpm_core.plugin_checks import hook_arguments
+from mpm_core.discovery.plugin_checks import hook_arguments
 from tests.core.public_names import contract_lines
 
 GOLDEN = Path(__file__).parent / "golden" / "public_names.txt"

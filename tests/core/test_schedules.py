@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpm_core.plans import Period, PlanChangeRefused
-from mpm_core.schedules import (
+from mpm_core.plans.schedules import (
     SaleTerms,
     ScheduledRow,
     down_payment_row,

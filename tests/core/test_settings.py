@@ -20,7 +20,7 @@ from mpm_core.settings import (
     parse_text,
     resolve_reference,
 )
-from mpm_core.settings_forms import format_value
+from mpm_core.settings.forms import format_value
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -17,14 +17,14 @@ import pytest
 
 from mpm_core import Secret, SettingsError, read_settings, setting
 from mpm_core.settings import SettingsPlace
-from mpm_core.settings_forms import (
+from mpm_core.settings.forms import (
     cli_prompts,
     documentation_table,
     form_fields,
     json_schema,
     redact,
 )
-from mpm_core.settings_toml import environment_names, to_toml
+from mpm_core.settings.toml import environment_names, to_toml
 
 GOLDEN = Path(__file__).parent / "golden"
 PLACE = SettingsPlace(company="umeme", instance="calin-south", plugin="calin")

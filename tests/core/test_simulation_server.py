@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pytest
 
 from mpm_core import SimulatedReply, SimulatedRequest
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 
 
 class Echo:
@@ -164,7 +164,7 @@ def test_a_body_without_a_good_length_is_refused(server, echo, headers):
 
 def test_a_simulator_that_fails_closes_the_connection_and_the_next_one_works(server, caplog):
     with (
-        caplog.at_level(logging.ERROR, logger="mpm_core.simulation_server"),
+        caplog.at_level(logging.ERROR, logger="mpm_core.simulation.server"),
         pytest.raises(http.client.RemoteDisconnected),
     ):
         ask(server, "/echo/crash")

@@ -10,8 +10,8 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from mpm_core.accounts import Account, Options, Target
 from mpm_core.allocation import allocate
+from mpm_core.allocation.accounts import Account, Options, Target
 from mpm_core.devices import DeviceKind
 from mpm_core.orders import ChargeKind
 from mpm_core.tariffs import PriceComponent

@@ -37,8 +37,8 @@ from mpm_core.company_plugins import CompanyPlugins, load_instance
 from mpm_core.discovery import find_plugin, load_plugin_class
 from mpm_core.outbound import OutboundClient
 from mpm_core.settings import SettingsPlace
-from mpm_core.simulation_server import serve
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.server import serve
+from mpm_core.simulation.simulators import simulator_of
 
 NOW = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
 SERIAL = "58042000008"

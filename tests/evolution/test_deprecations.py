@@ -12,7 +12,7 @@ import pytest
 from mpm_core import DeviceKind, Manifest, PluginKind, deprecations, hookimpl
 from mpm_core.deprecations import DEPRECATIONS, Deprecation, deprecation_notices
 from mpm_core.discovery import InstalledPlugin, load_plugin_class
-from mpm_core.plugin_checks import class_problems, hook_arguments
+from mpm_core.discovery.plugin_checks import class_problems, hook_arguments
 
 HOOK = Deprecation(hook="mpm_check", since="0.3", removed_in="0.5", write="mpm_health")
 ARGUMENT = Deprecation(

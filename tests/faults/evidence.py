@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
-from mpm_host.order_rules import OrderStatus
+from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
 from tests.support.table_contents import differences
 

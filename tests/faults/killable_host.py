@@ -20,8 +20,8 @@ from pathlib import Path
 
 import attrs
 
-from mpm_host.config import parse_config
-from mpm_host.config_values import Config, ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import Config, ConfigSource
 from mpm_host.host import Host
 from mpm_host.services import Services
 from mpm_host.web.server import bound_socket, run

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 import sqlalchemy as sa
 
 from mpm_core import Decision
-from mpm_host.booking import Accept, Command, Outcome
 from mpm_host.database import tables as t
 from mpm_host.host import Host
-from mpm_host.order_rules import OrderStatus
+from mpm_host.orders.order_rules import OrderStatus
+from mpm_host.payments.booking import Accept, Command, Outcome
 from mpm_host.services import Services
 
 __all__ = ["answer_before_commit", "ask_again_after_a_crash"]

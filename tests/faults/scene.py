@@ -17,16 +17,16 @@ from mpm_airtel.simulator import AirtelSimulator
 from mpm_calin.simulator import CalinSimulator
 from mpm_core import DeviceKind, Money, SimulatedReply, SimulatedRequest, Simulator
 from mpm_core.plans import Period
-from mpm_core.simulation_server import serve
-from mpm_host.appliances import ApplianceKind, create_appliance
+from mpm_core.simulation.server import serve
 from mpm_host.database import tables as t
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
-from mpm_host.places import create_cluster, create_mini_grid, create_village
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, register
-from mpm_host.sales import SaleRequest, sell
-from mpm_host.tariff_book import TariffTerms, create_tariff
+from mpm_host.registration.appliances import ApplianceKind, create_appliance
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
+from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.registration.tariff_book import TariffTerms, create_tariff
 from mpm_sunking.simulator import SunKingSimulator
 from tests.faults.killable_host import (
     KillableHost,

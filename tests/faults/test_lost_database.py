@@ -15,7 +15,7 @@ import time
 import httpx
 import pytest
 
-from mpm_host.simulated_world import simulated_world
+from mpm_host.demo.simulated_world import simulated_world
 from tests.support.restartable_postgres import restartable_postgres
 from tests.support.table_contents import differences
 from tests.support.telecom_calls import airtel_enquiry, airtel_process, airtel_validation

@@ -15,7 +15,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from mpm_host.order_rules import OrderStatus
+from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.evidence import Findings, examine
 from tests.faults.impatient_telecom import ImpatientTelecom, planned_payments
 from tests.faults.naive_hosts import answer_before_commit, ask_again_after_a_crash

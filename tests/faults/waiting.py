@@ -9,7 +9,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from mpm_host.database import tables as t
-from mpm_host.order_rules import OrderStatus
+from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
 
 __all__ = ["open_orders", "wait_until_nothing_is_open"]

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from mpm_core.discovery import InstalledPlugin
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_core.testing import RULES, Case, RuleBroken
 from tests.kit.acme_meters import AcmeMeters, AcmeSettings, AcmeSimulator
 from tests.kit.acme_pay import AcmePay

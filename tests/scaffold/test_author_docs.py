@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mpm_core import Recovery
 from mpm_core.scaffold import compatible_range, write_plugin
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.encryption import new_key
 from tests.scaffold.tutorial import Change, Command, Player, tutorial_steps
 from tests.scaffold.variants import CORE, ROOT, VARIANTS, install_by_hand

@@ -14,7 +14,7 @@ import pytest
 import mpm_core
 from mpm_core import PluginKind, Recovery, UserError
 from mpm_core.scaffold import plugin_files, write_plugin
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from tests.scaffold.variants import (
     CORE,
     LONGEST,

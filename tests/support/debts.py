@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from mpm_core import Money
 from mpm_core.plans import Period
-from mpm_host.appliances import ApplianceKind, create_appliance
 from mpm_host.host import Host
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.sales import SaleRequest, sell
+from mpm_host.registration.appliances import ApplianceKind, create_appliance
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.sales import SaleRequest, sell
 
 __all__ = ["sell_overdue"]
 

@@ -8,8 +8,8 @@ import attrs
 import pytest
 from cryptography.fernet import Fernet
 
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.host import Host
 
 __all__ = ["KEY", "NOW", "open_host", "with_database"]

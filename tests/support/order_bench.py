@@ -32,9 +32,9 @@ from mpm_core.company_plugins import CompanyPlugins, DispatchLimits, load_instan
 from mpm_core.outbound import OutboundClient
 from mpm_host.database import tables as t
 from mpm_host.directory import Directory, InstanceState, ManifestFacts
-from mpm_host.order_worker import OrderWorker
-from mpm_host.payment_views import payment_view
-from mpm_host.verification import verify
+from mpm_host.orders.order_worker import OrderWorker
+from mpm_host.payments.payment_views import payment_view
+from mpm_host.verification.verification import verify
 from tests.support.small_company import SmallCompany, small_directory
 
 __all__ = ["OrderBench", "Script", "energy_grant", "lost", "time_grant", "unlock_grant"]

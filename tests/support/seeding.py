@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from mpm_core import DeviceKind
 from mpm_host.host import Host
-from mpm_host.places import create_cluster, create_mini_grid, create_village
-from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, register
-from mpm_host.tariff_book import TariffTerms, create_tariff
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
+from mpm_host.registration.tariff_book import TariffTerms, create_tariff
 
 __all__ = ["register_meters"]
 

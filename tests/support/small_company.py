@@ -21,8 +21,6 @@ from mpm_core import (
     Reply,
     Secret,
 )
-from mpm_host.appliances import ApplianceKind, create_appliance
-from mpm_host.booking import Accept, Book
 from mpm_host.database import tables as t
 from mpm_host.directory import (
     CompanyRecord,
@@ -33,10 +31,12 @@ from mpm_host.directory import (
 )
 from mpm_host.encryption import Vault, new_key
 from mpm_host.identifiers import new_identifier
-from mpm_host.places import create_cluster, create_mini_grid, create_village
-from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, register
-from mpm_host.registration_values import RegistrationContext
-from mpm_host.tariff_book import AccessRateTerms, TariffTerms, create_tariff
+from mpm_host.payments.booking import Accept, Book
+from mpm_host.registration.appliances import ApplianceKind, create_appliance
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
+from mpm_host.registration.registration_values import RegistrationContext
+from mpm_host.registration.tariff_book import AccessRateTerms, TariffTerms, create_tariff
 
 __all__ = ["NOW", "SmallCompany", "company_record", "small_directory"]
 

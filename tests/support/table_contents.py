@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_host.database import tables as t
-from mpm_host.verification import verify
+from mpm_host.verification.verification import verify
 
 __all__ = ["differences", "money_tables", "table_contents"]
 

@@ -16,19 +16,19 @@ import sqlalchemy as sa
 
 from mpm_core import DeviceKind, Money
 from mpm_core.plans import Period
-from mpm_host.appliances import ApplianceKind, create_appliance
-from mpm_host.audit_trail import Actor
-from mpm_host.company_store import insert_instance
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_store import insert_instance
 from mpm_host.database import tables as t
+from mpm_host.demo.simulated_world import SimulatedWorld
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
-from mpm_host.instance_settings import InstanceTable, seal_table
-from mpm_host.payment_views import payment_view
-from mpm_host.places import create_cluster, create_mini_grid, create_village
-from mpm_host.plan_terms import PlanTerms
-from mpm_host.registration import NewCustomer, NewDevice, RegistrationRequest, register
-from mpm_host.sales import SaleRequest, sell
-from mpm_host.simulated_world import SimulatedWorld
-from mpm_host.tariff_book import AccessRateTerms, TariffTerms, create_tariff
+from mpm_host.payments.payment_views import payment_view
+from mpm_host.plugins.instance_settings import InstanceTable, seal_table
+from mpm_host.registration.appliances import ApplianceKind, create_appliance
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
+from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.registration.tariff_book import AccessRateTerms, TariffTerms, create_tariff
 from tests.support.table_contents import Contents, money_tables, table_contents
 from tests.support.telecom_calls import airtel_headers, vodacom_headers
 

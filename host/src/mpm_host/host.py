@@ -5,16 +5,16 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from mpm_host.audit_trail import Actor
 from mpm_host.clock import Clock, system_clock
-from mpm_host.companies import Companies
-from mpm_host.company_reconciliation import reconcile
-from mpm_host.config_values import Config
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.companies import Companies
+from mpm_host.companies.company_reconciliation import reconcile
+from mpm_host.configuration.config_values import Config
 from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.exclusive_lock import ExclusiveLock, lock_database
 from mpm_host.database.upgrade import require_current
 from mpm_host.encryption import Vault
-from mpm_host.plugin_house import PluginHouse
+from mpm_host.plugins.plugin_house import PluginHouse
 
 __all__ = ["Host"]
 

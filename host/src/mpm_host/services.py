@@ -9,14 +9,14 @@ import sqlalchemy as sa
 import structlog
 from litestar import Litestar
 
-from mpm_host.access_accrual import AccessAccrual
-from mpm_host.device_lookup import DeviceLookup
+from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.host import Host
-from mpm_host.message_sender import MessageSender
-from mpm_host.order_worker import OrderWorker
-from mpm_host.payment_actions import PaymentActions, look_after
-from mpm_host.payment_desk import PaymentDesk
-from mpm_host.switching import Switcher
+from mpm_host.messages.message_sender import MessageSender
+from mpm_host.orders.order_worker import OrderWorker
+from mpm_host.orders.switching import Switcher
+from mpm_host.payments.access_accrual import AccessAccrual
+from mpm_host.payments.payment_desk import PaymentDesk
+from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
 from mpm_host.web.application import make_application

@@ -16,14 +16,14 @@ from mpm_host.access.key_store import create_key
 from mpm_host.access.login import set_protected_password
 from mpm_host.access.passwords import hash_password
 from mpm_host.access.roles import Role
-from mpm_host.audit_trail import Actor
-from mpm_host.booking import Accept, Book
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.database.access_tables import api_keys
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
-from mpm_host.instance_settings import InstanceTable
+from mpm_host.payments.booking import Accept, Book
+from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.services import Services
 
 PROTECTED = "behind the curtain"

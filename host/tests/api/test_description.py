@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 
 from host.tests.api.conftest import PLUGINS, Installation, MovableClock
 from host.tests.api.worlds import Shop
-from mpm_host.config import parse_config
-from mpm_host.config_values import ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_host.services import Services

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from host.tests.api.worlds import Shop
 from mpm_host.database import tables as t
-from mpm_host.verification import verify
+from mpm_host.verification.verification import verify
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mpm_africastalking.simulator import AfricasTalkingSimulator
 from mpm_core import CallContext, Company, PluginRuntime, read_settings
 from mpm_core.outbound import OutboundClient
 from mpm_core.settings import SettingsPlace
-from mpm_core.simulation_server import SimulationServer, serve
+from mpm_core.simulation.server import SimulationServer, serve
 
 COMPANY = Company(
     slug="umeme", name="Umeme", country="KE", currency="KES", timezone="Africa/Nairobi"

@@ -24,7 +24,7 @@ from mpm_core import (
     Throttled,
 )
 from mpm_core.effects import EffectRecord, enter_record, leave_record
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 
 NUMBER = "+254711082300"
 TOKEN = "1234 5678 9012 3456 7890"

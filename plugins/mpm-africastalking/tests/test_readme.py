@@ -6,7 +6,7 @@ from pathlib import Path
 from mpm_africastalking.mapping import RESULT_CODES
 from mpm_africastalking.settings import AfricasTalkingSettings
 from mpm_africastalking.simulator import AfricasTalkingSimulator
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

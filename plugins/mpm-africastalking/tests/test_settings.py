@@ -7,8 +7,8 @@ import pytest
 from mpm_africastalking.plugin import AfricasTalking
 from mpm_africastalking.settings import LIVE_URL, SANDBOX_URL, AfricasTalkingSettings
 from mpm_core import Company, PluginKind, PluginRuntime, SettingsError
+from mpm_core.discovery.plugin_checks import check_plugin_class
 from mpm_core.outbound import OutboundClient
-from mpm_core.plugin_checks import check_plugin_class
 
 KEY = {"api_key": "k"}
 COMPANY = Company(

@@ -8,7 +8,7 @@ import pytest
 from mpm_africastalking.plugin import AfricasTalking
 from mpm_africastalking.simulator import API_KEY, AfricasTalkingSimulator
 from mpm_core import SimulatedRequest
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 
 FORM = {"username": "sandbox", "to": "+254711082300", "message": "Token 1234", "from": "UMEME"}
 

@@ -12,7 +12,7 @@ from mpm_airtel.settings import AirtelSettings
 from mpm_airtel.simulator import FAULTS
 from mpm_core import Health, Secret, SettingsError, read_settings
 from mpm_core.settings import SettingsPlace
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 
 GIVE = "is missing; mode {mode} needs it: set what Airtel gave you."
 

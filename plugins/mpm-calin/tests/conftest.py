@@ -14,7 +14,7 @@ from mpm_calin.simulator import CalinSimulator
 from mpm_core import CallContext, Company, PluginRuntime, read_settings
 from mpm_core.outbound import OutboundClient
 from mpm_core.settings import SettingsPlace
-from mpm_core.simulation_server import SimulationServer, serve
+from mpm_core.simulation.server import SimulationServer, serve
 
 NOW = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
 SERIAL = "47000124512"

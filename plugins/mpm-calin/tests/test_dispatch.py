@@ -20,7 +20,7 @@ from mpm_core import (
     Unit,
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance, PluginIdentity
-from mpm_core.plugin_checks import check_plugin_class
+from mpm_core.discovery.plugin_checks import check_plugin_class
 
 NOW = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
 SERIAL = "47000124512"

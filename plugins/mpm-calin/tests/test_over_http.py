@@ -35,7 +35,7 @@ from mpm_core import (
     Unit,
 )
 from mpm_core.effects import EffectRecord, enter_record, leave_record
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 
 SERIAL = "47000124512"
 METER = Device(kind=DeviceKind.METER, serial=SERIAL)

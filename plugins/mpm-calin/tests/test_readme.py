@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mpm_calin.settings import CalinSettings
 from mpm_calin.simulator import CalinSimulator
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -12,7 +12,7 @@ import pytest
 from mpm_core import CallContext, Company, PluginRuntime, read_settings
 from mpm_core.outbound import OutboundClient
 from mpm_core.settings import SettingsPlace
-from mpm_core.simulation_server import SimulationServer, serve
+from mpm_core.simulation.server import SimulationServer, serve
 from mpm_daly.plugin import Daly
 from mpm_daly.settings import DalySettings
 from mpm_daly.simulator import DalySimulator

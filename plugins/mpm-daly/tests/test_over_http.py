@@ -27,7 +27,7 @@ from mpm_core import (
     Throttled,
 )
 from mpm_core.effects import EffectRecord, enter_record, leave_record
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 from mpm_daly.simulator import LOGIN, PASSWORD, Bike, DalySimulator, Switch
 
 SERIAL = "DL8500000123"

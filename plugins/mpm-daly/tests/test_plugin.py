@@ -22,7 +22,7 @@ from mpm_core import (
     Recovery,
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance, PluginIdentity
-from mpm_core.plugin_checks import check_plugin_class
+from mpm_core.discovery.plugin_checks import check_plugin_class
 from mpm_daly.plugin import Daly
 from mpm_daly.settings import DalySettings
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpm_core import SimulatedRequest
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 from mpm_daly.plugin import Daly
 from mpm_daly.simulator import LOGIN, PASSWORD, USERNAME, Bike, DalySimulator
 

@@ -26,7 +26,7 @@ from mpm_core import (
     Refused,
     Unit,
 )
-from mpm_core.plugin_checks import check_plugin_class
+from mpm_core.discovery.plugin_checks import check_plugin_class
 from mpm_openpaygo.maker import SAMPLE_KEY, SAMPLE_STARTING_CODE
 from mpm_openpaygo.plugin import OpenPaygo
 from mpm_openpaygo.settings import OpenPaygoDevice

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_openpaygo.settings import OpenPaygoDevice, OpenPaygoSettings
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

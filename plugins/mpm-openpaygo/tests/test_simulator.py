@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mpm_core import SimulatedRequest
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 from mpm_openpaygo.maker import SAMPLE_KEY
 from mpm_openpaygo.plugin import OpenPaygo
 from mpm_openpaygo.settings import OpenPaygoDevice, OpenPaygoSettings

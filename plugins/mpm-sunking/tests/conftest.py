@@ -12,7 +12,7 @@ import pytest
 from mpm_core import CallContext, Company, PluginRuntime, read_settings
 from mpm_core.outbound import OutboundClient
 from mpm_core.settings import SettingsPlace
-from mpm_core.simulation_server import SimulationServer, serve
+from mpm_core.simulation.server import SimulationServer, serve
 from mpm_sunking.plugin import SunKing
 from mpm_sunking.settings import SunKingSettings
 from mpm_sunking.simulator import SunKingSimulator

@@ -18,7 +18,7 @@ from mpm_core import (
     Unit,
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance, PluginIdentity
-from mpm_core.plugin_checks import check_plugin_class
+from mpm_core.discovery.plugin_checks import check_plugin_class
 from mpm_sunking.plugin import SunKing
 
 SERIAL = "996995411"

@@ -31,7 +31,7 @@ from mpm_core import (
     Unit,
 )
 from mpm_core.effects import EffectRecord, enter_record, leave_record
-from mpm_core.simulation_server import serve
+from mpm_core.simulation.server import serve
 from mpm_sunking.simulator import CLIENT_SECRET, LOGIN, SunKingSimulator
 
 SERIAL = "996995411"

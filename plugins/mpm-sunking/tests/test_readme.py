@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_sunking.settings import SunKingSettings
 from mpm_sunking.simulator import SunKingSimulator
 

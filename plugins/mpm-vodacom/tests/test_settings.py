@@ -8,7 +8,7 @@ import pytest
 
 from mpm_core import Health, Secret, SettingsError, read_settings
 from mpm_core.settings import SettingsPlace
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_vodacom.plugin import Vodacom
 from mpm_vodacom.settings import VodacomSettings
 from mpm_vodacom.simulator import FAULTS

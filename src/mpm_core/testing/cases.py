@@ -13,7 +13,7 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from mpm_core.simulation import SimulatedReply, SimulatedRequest
-from mpm_core.simulation_server import SimulationServer, serve
+from mpm_core.simulation.server import SimulationServer, serve
 from mpm_core.testing.front import Front
 from mpm_core.testing.rules import RuleBroken
 from mpm_core.testing.subjects import Subject

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from mpm_core.discovery import canonical_name
+from mpm_core.discovery.plugin_checks import class_problems
 from mpm_core.errors import PluginLoadError
 from mpm_core.health import Health
 from mpm_core.manifest import Manifest, PluginKind
 from mpm_core.money import currency_exponent
 from mpm_core.payments import ReasonCode
-from mpm_core.plugin_checks import class_problems
 from mpm_core.testing.cases import Case
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.samples import objection_arguments, told_arguments

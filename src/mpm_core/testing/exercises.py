@@ -18,7 +18,7 @@ from mpm_core.payments import (
     Verdict,
 )
 from mpm_core.simulation import SimulatedReply
-from mpm_core.simulation_faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
+from mpm_core.simulation.faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
 from mpm_core.testing.conversations import Conversation, example_payment
 from mpm_core.testing.deeds import Deed, Prompting, Sending
 from mpm_core.testing.front import Spoil, WireFault

@@ -92,7 +92,7 @@ loaded = importlib.import_module(module)
 seconds = time.perf_counter() - started
 watching[0] = False
 after, now = state(), set(sys.modules)
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 plugin_class = loaded
 for name in cls.split("."):
     plugin_class = getattr(plugin_class, name)

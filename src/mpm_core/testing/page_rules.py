@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_core.testing.cases import Case
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.subjects import Subject
@@ -23,7 +23,7 @@ _WHEN = "installed plugins (always, in a contract test)"
     "C-15",
     "its page shows the settings as they are",
     promise="README.md holds the table of settings as "
-    "`mpm_core.settings_forms.documentation_table` writes it today.",
+    "`mpm_core.settings.forms.documentation_table` writes it today.",
     remedy="the table that stands at the end of what was seen.",
     applies=_has_page,
     when=_WHEN,

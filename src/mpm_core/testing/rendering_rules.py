@@ -17,15 +17,15 @@ from mpm_core.settings import (
     parse_text,
     read_settings,
 )
-from mpm_core.settings_forms import (
+from mpm_core.settings.forms import (
     cli_prompts,
     documentation_table,
     form_fields,
     format_value,
     json_schema,
 )
-from mpm_core.settings_toml import environment_names, to_toml
-from mpm_core.settings_values import check_rules, convert_value
+from mpm_core.settings.toml import environment_names, to_toml
+from mpm_core.settings.values import check_rules, convert_value
 from mpm_core.testing.cases import Case
 from mpm_core.testing.rules import RuleBook, RuleBroken
 from mpm_core.testing.settings_rules import (

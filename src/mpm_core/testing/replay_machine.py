@@ -20,7 +20,7 @@ from mpm_core.errors import NothingHappened, Refused
 from mpm_core.manifest import Operation, Recovery
 from mpm_core.orders import ChargeKind, Grant, NotFound
 from mpm_core.simulation import SimulatedReply
-from mpm_core.simulation_faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
+from mpm_core.simulation.faults import ANSWER_FAULTS, UNPROCESSED_FAULTS
 from mpm_core.testing.cases import Case
 from mpm_core.testing.deeds import Sale, open_deed
 from mpm_core.testing.front import WireFault

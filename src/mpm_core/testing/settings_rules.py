@@ -18,7 +18,7 @@ from mpm_core.settings import (
     describe,
     read_settings,
 )
-from mpm_core.settings_forms import (
+from mpm_core.settings.forms import (
     redact,
 )
 from mpm_core.testing.cases import Case

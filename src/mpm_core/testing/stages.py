@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from mpm_core.circuit import CircuitLimits
 from mpm_core.company_plugins import CompanyPlugins, DispatchLimits, load_instance
+from mpm_core.company_plugins.circuit import CircuitLimits
 from mpm_core.errors import MpmError
 from mpm_core.outbound import OutboundClient
 from mpm_core.runtime import Company, PluginRuntime

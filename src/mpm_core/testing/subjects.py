@@ -10,14 +10,14 @@ from pathlib import Path
 import attrs
 
 from mpm_core.discovery import InstalledPlugin, find_plugin, load_plugin_class
+from mpm_core.discovery.plugin_checks import hook_arguments
 from mpm_core.errors import MpmError
 from mpm_core.hookspecs import PROJECT_NAME
 from mpm_core.manifest import Manifest
 from mpm_core.money import Money
 from mpm_core.orders import ChargeKind
-from mpm_core.plugin_checks import hook_arguments
 from mpm_core.simulation import SimulatedPayment, SimulatedReply, Simulator
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 
 __all__ = ["Subject", "installed_subject"]
 

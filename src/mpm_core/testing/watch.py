@@ -14,8 +14,12 @@ from types import FrameType
 
 __all__ = ["ASKING_FOR_TIME", "watched_deeds", "watched_time"]
 
-_OURS = frozenset({"mpm_core.outbound", "mpm_core.deadline_network", "mpm_core.addresses"})
-_BOUNDARIES = frozenset({"mpm_core.containment", "mpm_core.plugin_instances"})
+_OURS = frozenset(
+    {"mpm_core.outbound", "mpm_core.outbound.deadline_network", "mpm_core.outbound.addresses"}
+)
+_BOUNDARIES = frozenset(
+    {"mpm_core.company_plugins.containment", "mpm_core.company_plugins.plugin_instances"}
+)
 _DEEDS: Mapping[str, str] = {
     "socket.connect": "opened a connection of its own",
     "socket.bind": "listened on a port",

@@ -10,7 +10,7 @@ import attrs
 from mpm_core.errors import NotSent, OutcomeUnknown, Throttled
 from mpm_core.manifest import PluginKind
 from mpm_core.simulation import SimulatedReply, SimulatedRequest
-from mpm_core.simulation_faults import ANSWER_FAULTS, RETRY_AFTER_SECONDS, UNPROCESSED_FAULTS
+from mpm_core.simulation.faults import ANSWER_FAULTS, RETRY_AFTER_SECONDS, UNPROCESSED_FAULTS
 from mpm_core.testing.cases import Case
 from mpm_core.testing.deeds import deed_of, good_outcome, open_deed
 from mpm_core.testing.front import Spoil, WireFault

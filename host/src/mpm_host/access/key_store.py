@@ -13,11 +13,11 @@ from mpm_core import Secret
 from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.bearers import BearerKind, digest_of, new_bearer
 from mpm_host.access.roles import Role, may_assign
-from mpm_host.audit_trail import Actor, write_audit
+from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.database.access_tables import api_keys
 from mpm_host.identifiers import new_identifier
-from mpm_host.inputs import read_name
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.inputs import read_name
 
 __all__ = ["NewKey", "StoredKey", "create_key", "find_key", "list_keys", "revoke_key"]
 

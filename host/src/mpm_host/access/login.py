@@ -16,7 +16,7 @@ from mpm_host.access.password_limits import begin_try, forget_tries
 from mpm_host.access.passwords import check_password, hash_password, matches, needs_new_hash
 from mpm_host.access.principal import Principal
 from mpm_host.access.user_store import end_sessions
-from mpm_host.audit_trail import Actor, write_audit
+from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.database.access_tables import api_keys, protected_passwords, sessions, users
 from mpm_host.directory import Directory
 from mpm_host.identifiers import new_identifier

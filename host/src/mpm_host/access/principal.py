@@ -9,7 +9,7 @@ import attrs
 from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.roles import PERMISSIONS, Permission, Role
-from mpm_host.audit_trail import Actor
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.directory import CompanyRecord
 from mpm_host.refusals import ServiceRefused
 

@@ -19,17 +19,17 @@ from mpm_host.access.login import set_protected_password
 from mpm_host.access.passwords import check_password, hash_password
 from mpm_host.access.roles import Role
 from mpm_host.access.user_store import NewUser, StoredUser, create_user, read_email
-from mpm_host.audit_trail import Actor
-from mpm_host.company_details import CompanyDetails
-from mpm_host.company_reconciliation import lock_companies
-from mpm_host.company_refusals import CompanyCode
-from mpm_host.company_store import insert_company, insert_instance, load_directory
-from mpm_host.config_problems import ConfigPlace
-from mpm_host.config_values import is_name
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_details import CompanyDetails
+from mpm_host.companies.company_reconciliation import lock_companies
+from mpm_host.companies.company_refusals import CompanyCode
+from mpm_host.companies.company_store import insert_company, insert_instance, load_directory
+from mpm_host.configuration.config_problems import ConfigPlace
+from mpm_host.configuration.config_values import is_name
 from mpm_host.directory import CompanyRecord, Directory, InstanceState
-from mpm_host.inputs import read_name
-from mpm_host.plugin_catalog import PluginCatalog
+from mpm_host.plugins.plugin_catalog import PluginCatalog
 from mpm_host.refusals import ServiceRefused
+from mpm_host.registration.inputs import read_name
 
 __all__ = ["Owner", "PreparedSignUp", "SignUp", "SignedUp", "prepare_sign_up", "sign_up"]
 

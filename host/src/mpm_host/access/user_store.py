@@ -12,11 +12,11 @@ from sqlalchemy.engine import Connection, Row
 
 from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.roles import Role, may_assign
-from mpm_host.audit_trail import Actor, write_audit
+from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.database.access_tables import sessions, users
 from mpm_host.identifiers import new_identifier
-from mpm_host.inputs import read_name
 from mpm_host.refusals import ServiceRefused
+from mpm_host.registration.inputs import read_name
 
 __all__ = [
     "NewUser",

@@ -15,10 +15,15 @@ from mpm_host.commands.company_settings import (
 )
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.surroundings import is_terminal, opened_host, person
-from mpm_host.company_views import callback_url, callback_urls, company_view, instance_view
+from mpm_host.companies.company_views import (
+    callback_url,
+    callback_urls,
+    company_view,
+    instance_view,
+)
 from mpm_host.directory import CompanyRecord
 from mpm_host.host import Host
-from mpm_host.instance_settings import InstanceTable
+from mpm_host.plugins.instance_settings import InstanceTable
 
 __all__ = ["command"]
 

@@ -15,10 +15,10 @@ import click
 
 from mpm_core import SettingsError
 from mpm_core.settings import SettingsPlace, WrongValueError, describe, parse_text
-from mpm_core.settings_forms import Prompt, cli_prompts
-from mpm_core.settings_references import look_up
-from mpm_core.settings_values import SettingDescription, did_you_mean
-from mpm_host.instance_settings import InstanceOptions, InstanceTable, storable
+from mpm_core.settings.forms import Prompt, cli_prompts
+from mpm_core.settings.references import look_up
+from mpm_core.settings.values import SettingDescription, did_you_mean
+from mpm_host.plugins.instance_settings import InstanceOptions, InstanceTable, storable
 
 __all__ = ["GivenSetting", "ask_for_settings", "split_given", "with_given"]
 

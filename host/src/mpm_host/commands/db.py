@@ -10,7 +10,7 @@ import click
 
 from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.surroundings import config_path
-from mpm_host.config import read_database_url
+from mpm_host.configuration.config import read_database_url
 from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.upgrade import current, head, upgrade
 

@@ -25,7 +25,7 @@ def command(
     Everything runs on this machine, with a temporary database. Exit code 1 if a payment ended
     otherwise than it should.
     """
-    from mpm_host.demo import DemoOptions, run_demo  # noqa: PLC0415 - the whole host, only to run it
+    from mpm_host.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - the whole host, only to run it
     from mpm_host.logs import configure_logs  # noqa: PLC0415 - as above
 
     configure_logs(quiet=True)

@@ -10,7 +10,7 @@ import click
 
 from mpm_host.commands.output import json_option, print_json, print_table
 from mpm_host.commands.surroundings import failures_printed, opened_host
-from mpm_host.diagnosis import Diagnosis, Finding, diagnose
+from mpm_host.plugins.diagnosis import Diagnosis, Finding, diagnose
 
 __all__ = ["command"]
 

@@ -16,8 +16,8 @@ from mpm_host.commands.output import json_option
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.directory import InstanceRecord
 from mpm_host.host import Host
-from mpm_host.import_columns import columns_table
-from mpm_host.imports import (
+from mpm_host.imports.import_columns import columns_table
+from mpm_host.imports.imports import (
     ImportOptions,
     ImportSummary,
     RowReport,
@@ -25,7 +25,7 @@ from mpm_host.imports import (
     import_file,
     inspect_file,
 )
-from mpm_host.registration_values import RegistrationContext
+from mpm_host.registration.registration_values import RegistrationContext
 
 __all__ = ["command"]
 

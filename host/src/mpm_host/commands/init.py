@@ -11,8 +11,8 @@ from mpm_core import UserError
 from mpm_core.discovery import installed_plugins
 from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.surroundings import config_path
-from mpm_host.config import parse_config
-from mpm_host.config_values import Config, ConfigSource
+from mpm_host.configuration.config import parse_config
+from mpm_host.configuration.config_values import Config, ConfigSource
 from mpm_host.database.engines import open_engines
 from mpm_host.database.upgrade import current, upgrade
 from mpm_host.encryption import new_key

@@ -6,7 +6,7 @@ import click
 
 from mpm_host.commands.output import json_option, print_json, print_table
 from mpm_host.commands.surroundings import opened_host
-from mpm_host.message_views import list_messages
+from mpm_host.messages.message_views import list_messages
 
 __all__ = ["command"]
 

@@ -8,14 +8,14 @@ import click
 
 from mpm_core import Money, SimulatedPayment, UserError
 from mpm_core.discovery import find_plugin, load_plugin_class
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.simulators import simulator_of
 from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.surroundings import opened_host
-from mpm_host.config_values import Mode
+from mpm_host.configuration.config_values import Mode
+from mpm_host.demo.simulated_payer import CallMade, SimulatedPayer
 from mpm_host.directory import InstanceRecord
 from mpm_host.host import Host
 from mpm_host.identifiers import new_identifier
-from mpm_host.simulated_payer import CallMade, SimulatedPayer
 
 __all__ = ["command"]
 

@@ -16,12 +16,12 @@ import click
 from sqlalchemy.engine import Connection
 
 from mpm_core import Secret, UserError
-from mpm_host.audit_trail import Actor
+from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.commands.output import print_json, print_pairs
 from mpm_host.commands.surroundings import opened_host
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.host import Host
-from mpm_host.payment_actions import PaymentActions
-from mpm_host.payment_views import payment_view
+from mpm_host.payments.payment_views import payment_view
 
 __all__ = ["ACTIONS"]
 

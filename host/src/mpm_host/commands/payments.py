@@ -8,11 +8,11 @@ from typing import cast
 import click
 
 from mpm_core import PaymentStatus
+from mpm_host.actions.payment_actions import look_after
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.payment_actions import ACTIONS
 from mpm_host.commands.surroundings import opened_host
-from mpm_host.payment_actions import look_after
-from mpm_host.payment_views import JsonObject, PaymentPage, list_payments, payment_view
+from mpm_host.payments.payment_views import JsonObject, PaymentPage, list_payments, payment_view
 
 __all__ = ["command"]
 

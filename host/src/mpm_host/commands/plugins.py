@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import click
 
 from mpm_core import MpmError
-from mpm_core.settings_forms import documentation_table
+from mpm_core.settings.forms import documentation_table
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.plugin_scaffold import new_command, requirements_option
 from mpm_host.commands.surroundings import configuration, failures_printed, opened_host
 from mpm_host.identifiers import new_identifier
-from mpm_host.plugin_catalog import PluginCatalog
-from mpm_host.plugin_views import manifest_view, plugin_rows
+from mpm_host.plugins.plugin_catalog import PluginCatalog
+from mpm_host.plugins.plugin_views import manifest_view, plugin_rows
 
 __all__ = ["command"]
 

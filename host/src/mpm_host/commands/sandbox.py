@@ -8,10 +8,10 @@ import click
 
 from mpm_core import UserError
 from mpm_core.discovery import find_plugin, load_plugin_class
-from mpm_core.simulation_server import serve
-from mpm_core.simulators import simulator_of
+from mpm_core.simulation.server import serve
+from mpm_core.simulation.simulators import simulator_of
 from mpm_host.commands.surroundings import configuration
-from mpm_host.config_values import Mode
+from mpm_host.configuration.config_values import Mode
 
 __all__ = ["command"]
 

@@ -14,9 +14,9 @@ import click
 import sqlalchemy as sa
 
 from mpm_core import UserError
-from mpm_host.audit_trail import Actor
-from mpm_host.config import find_config, load_config
-from mpm_host.config_values import Config
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.configuration.config import find_config, load_config
+from mpm_host.configuration.config_values import Config
 from mpm_host.host import Host
 
 __all__ = [

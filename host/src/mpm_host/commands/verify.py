@@ -12,7 +12,7 @@ from mpm_host.commands.json_stream import JsonStream
 from mpm_host.commands.output import json_option
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.host import Host
-from mpm_host.verification import Difference, verify
+from mpm_host.verification.verification import Difference, verify
 
 __all__ = ["command"]
 

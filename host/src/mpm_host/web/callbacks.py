@@ -19,7 +19,7 @@ from litestar.params import FromPath
 
 from mpm_core import InboundCall, Reply
 from mpm_host.directory import Directory, InstanceRecord, InstanceState
-from mpm_host.payment_desk import PaymentDesk
+from mpm_host.payments.payment_desk import PaymentDesk
 
 __all__ = ["BODY_LIMIT", "CallbackDoor", "callback_route"]
 

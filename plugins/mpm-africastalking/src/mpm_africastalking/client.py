@@ -8,7 +8,7 @@ from http import HTTPStatus
 from mpm_africastalking.mapping import SendResult, form_of, meaning_of, read_balance, read_result
 from mpm_africastalking.settings import AfricasTalkingSettings
 from mpm_core import CallContext, Message, Misconfigured, OutcomeUnknown, PluginRuntime, Refused
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 
 __all__ = ["AfricasTalkingClient"]
 

@@ -16,7 +16,7 @@ from mpm_core import (
     OutcomeUnknown,
     PluginRuntime,
 )
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 
 __all__ = ["CalinClient"]
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 import attrs
 
 from mpm_core import CallContext, Misconfigured, NotSent, PluginRuntime, Secret
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 from mpm_daly.settings import DalySettings
 
 __all__ = ["AccessTokens"]

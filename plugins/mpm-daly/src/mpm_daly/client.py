@@ -14,7 +14,7 @@ from mpm_core import (
     PluginRuntime,
     Refused,
 )
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 from mpm_daly.access import AccessTokens
 from mpm_daly.mapping import Envelope, find_row, read_envelope, state_query, switch_command
 from mpm_daly.settings import DalySettings

@@ -12,7 +12,7 @@ from http import HTTPStatus
 import attrs
 
 from mpm_core import CallContext, Misconfigured, NotSent, PluginRuntime, Secret
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 from mpm_sunking.settings import SunKingSettings
 
 __all__ = ["AccessTokens"]

@@ -17,7 +17,7 @@ from mpm_core import (
     Refused,
     Secret,
 )
-from mpm_core.answers import Answer
+from mpm_core.outbound.answers import Answer
 from mpm_sunking.access import AccessTokens
 from mpm_sunking.mapping import DEVICE_NOT_FOUND, read_message, read_token
 from mpm_sunking.settings import SunKingSettings

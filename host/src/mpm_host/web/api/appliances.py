@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_host.access.roles import Permission
-from mpm_host.appliances import ApplianceKind, create_appliance
 from mpm_host.database import tables as t
 from mpm_host.refusals import RefusalCode
+from mpm_host.registration.appliances import ApplianceKind, create_appliance
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
 from mpm_host.web.api.values import Amount, Body, Name, Page, PageQuery, View

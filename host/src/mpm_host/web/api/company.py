@@ -13,7 +13,7 @@ from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.checklist import checklist
 from mpm_host.access.roles import Permission
 from mpm_host.access.sign_up import Owner, PreparedSignUp, SignUp, prepare_sign_up, sign_up
-from mpm_host.audit_trail import Actor
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.api_keys import ShownKey, shown_key

@@ -12,11 +12,11 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money
 from mpm_core.tariffs import passed_boundaries
 from mpm_host.access.roles import Permission
-from mpm_host.customers import CustomerDetails, create_customer
 from mpm_host.database import tables as t
-from mpm_host.payment_views import masked
+from mpm_host.payments.payment_views import masked
 from mpm_host.refusals import RefusalCode
-from mpm_host.tariff_book import find_tariffs
+from mpm_host.registration.customers import CustomerDetails, create_customer
+from mpm_host.registration.tariff_book import find_tariffs
 from mpm_host.web.api.device_views import Device, device_view
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of

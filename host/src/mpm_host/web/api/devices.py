@@ -14,18 +14,18 @@ from sqlalchemy.engine import Connection
 from mpm_core import DeviceKind, Manifest
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
-from mpm_host.device_changes import DeviceChange, change_device
 from mpm_host.directory import InstanceRecord
-from mpm_host.inputs import read_serial
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.registration_values import (
+from mpm_host.registration.device_changes import DeviceChange, change_device
+from mpm_host.registration.inputs import read_serial
+from mpm_host.registration.registration_values import (
     ExistingCustomer,
     ManifestOf,
     NewCustomer,
     NewDevice,
     RegistrationRequest,
 )
-from mpm_host.stored_registrations import register_once
+from mpm_host.registration.stored_registrations import register_once
 from mpm_host.web.api.customers import Customer, Phone, customer_view
 from mpm_host.web.api.device_views import Device, device_view
 from mpm_host.web.api.listing import find_row

@@ -18,7 +18,7 @@ from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.authentication import find_principal, is_stale, touch
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.principal import Principal
-from mpm_host.customer_accounts import AccountMovedError
+from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.idempotency import (
     RequestKey,

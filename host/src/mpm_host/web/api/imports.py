@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mpm_core import UserError
 from mpm_host.access.roles import Permission
-from mpm_host.import_report import RowReport, RowStatus
-from mpm_host.imports import ImportOptions, ImportSummary, import_file
+from mpm_host.imports.import_report import RowReport, RowStatus
+from mpm_host.imports.imports import ImportOptions, ImportSummary, import_file
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.registration_values import RegistrationContext
+from mpm_host.registration.registration_values import RegistrationContext
 from mpm_host.web.api.devices import manifest_of
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.values import Query, View

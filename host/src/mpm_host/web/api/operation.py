@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money
 from mpm_host.access.principal import Principal
 from mpm_host.access.roles import Permission
-from mpm_host.audit_trail import Actor, write_audit
+from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.directory import CompanyRecord
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.web.api.values import Page

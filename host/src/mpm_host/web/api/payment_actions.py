@@ -12,8 +12,8 @@ from mpm_core import Secret
 from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.roles import Permission
-from mpm_host.audit_trail import Actor
-from mpm_host.payment_actions import PaymentActions
+from mpm_host.actions.payment_actions import PaymentActions
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.payments import Payment, shown_payment

@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from mpm_core import PaymentStatus
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
-from mpm_host.exports import ExportKind, as_csv, as_json, export_rows
-from mpm_host.payment_views import list_payments, payment_view
+from mpm_host.payments.exports import ExportKind, as_csv, as_json, export_rows
+from mpm_host.payments.payment_views import list_payments, payment_view
 from mpm_host.web.api.customers import RevealQuery
 from mpm_host.web.api.operation import Call, Download, Method, Operation
 from mpm_host.web.api.values import Page, PageQuery, Query, View

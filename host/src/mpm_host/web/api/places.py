@@ -8,8 +8,8 @@ from sqlalchemy.engine import Connection
 
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
-from mpm_host.places import create_cluster, create_mini_grid, create_village
 from mpm_host.refusals import RefusalCode
+from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
 from mpm_host.web.api.listing import find_row, list_page, view_of
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.values import Body, Id, Name, Page, PageQuery, View

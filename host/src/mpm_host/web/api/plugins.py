@@ -13,10 +13,10 @@ from sqlalchemy.engine import Connection
 from mpm_core import DeviceKind, PluginKind, SettingsError
 from mpm_core.settings import describe
 from mpm_host.access.roles import Permission
-from mpm_host.company_views import callback_urls, instance_view
+from mpm_host.companies.company_views import callback_urls, instance_view
 from mpm_host.directory import InstanceState
-from mpm_host.instance_settings import InstanceTable
-from mpm_host.plugin_views import setting_view
+from mpm_host.plugins.instance_settings import InstanceTable
+from mpm_host.plugins.plugin_views import setting_view
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.values import Body, Name, View
 

@@ -13,16 +13,16 @@ from mpm_core import Money
 from mpm_core.plans import Period
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
-from mpm_host.plan_terms import PlanTerms
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.sale_changes import (
+from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.sale_changes import (
     SaleChange,
     change_sale,
     change_sale_row,
     delete_sale,
     reschedule_sale,
 )
-from mpm_host.sales import SaleRequest, sell
+from mpm_host.registration.sales import SaleRequest, sell
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
 from mpm_host.web.api.sale_views import Sale, sale_views

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.tariff_book import (
+from mpm_host.registration.tariff_book import (
     AccessRateTerms,
     StoredTariff,
     TariffTerms,

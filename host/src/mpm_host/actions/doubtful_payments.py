@@ -1,0 +1,176 @@
+"""What people can do where a second token is at stake: unknown outcomes, and reissues.
+
+Whoever brings the token that exists decides alone. To say that none exists, or that another one is
+needed, takes two people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from mpm_core import Device, DeviceKind, Grant, PaymentStatus, Secret
+from mpm_core.company_plugins.answer_checks import check_grant
+from mpm_host.actions.action_basics import Action, ActionOn
+from mpm_host.actions.action_refusals import ActionCode
+from mpm_host.actions.proposals import (
+    Proposal,
+    ProposalKind,
+    close_proposals,
+    decide,
+    open_proposal,
+    propose,
+)
+from mpm_host.orders.order_changes import follow
+from mpm_host.orders.order_rules import OrderFacts, OrderStatus, Step
+from mpm_host.orders.order_steps import StepWriter, has_token, knows_codes
+from mpm_host.orders.order_store import OrderPurpose, OrderRecord
+from mpm_host.payments.payment_progress import refresh_payment
+from mpm_host.refusals import ServiceRefused
+
+__all__ = ["approve", "propose_not_minted", "propose_reissue", "resolve_with_token"]
+
+_IN_DOUBT = (OrderStatus.UNKNOWN, OrderStatus.PARKED)
+_APPROVALS = {
+    ProposalKind.REISSUE: Action.APPROVE_REISSUE,
+    ProposalKind.NOT_MINTED: Action.APPROVE_NOT_MINTED,
+}
+
+
+def resolve_with_token(on: ActionOn, writer: StepWriter, codes: Sequence[Secret]) -> bool:
+    """Issue a token that a person found out about; the customer gets it as usual.
+
+    Returns:
+        Whether anything was done; the same token again changes nothing.
+
+    Raises:
+        ServiceRefused: the outcome is not unknown, or this cannot be the token.
+    """
+    orders = on.take_orders()
+    if any(has_token(on.connection, writer.vault, order, codes) for order in orders):
+        return False
+    order = _in_doubt(on, orders)
+    grant = _grant(order, codes)
+    if knows_codes(on.connection, writer.vault, order, codes):
+        raise ServiceRefused(
+            ActionCode.TOKEN_KNOWN,
+            f"Device {order.serial} was given this very token before; look for the one of payment "
+            f"{on.payment.id}.",
+        )
+    close_proposals(on.connection, on.payment.id, on.actor)
+    step = Step(status=OrderStatus.ISSUED, facts=OrderFacts(), grant=grant)
+    writer.write(on.connection, order, step, on.actor.at)
+    on.note(Action.RESOLVE, {"order": order.id, "status": OrderStatus.ISSUED.value})
+    return True
+
+
+def propose_not_minted(on: ActionOn) -> bool:
+    """Say that surely no token exists; somebody else must approve before one is made.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        ServiceRefused: the outcome is not unknown.
+    """
+    if on.payment.status is not PaymentStatus.UNKNOWN and on.was_last(Action.APPROVE_NOT_MINTED):
+        return False
+    order = _in_doubt(on, on.take_orders())
+    return _propose(on, order, ProposalKind.NOT_MINTED, Action.PROPOSE_NOT_MINTED)
+
+
+def propose_reissue(on: ActionOn) -> bool:
+    """Ask for a second token of a settled payment; somebody else must approve.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        ServiceRefused: the payment is not settled, or no token came of it.
+    """
+    if on.payment.status is not PaymentStatus.SETTLED and on.was_last(Action.APPROVE_REISSUE):
+        return False
+    on.refuse_unless(PaymentStatus.SETTLED, ActionCode.PAYMENT_NOT_SETTLED, wanted="reissued")
+    issued = on.orders_in(OrderStatus.ISSUED)
+    own = [order for order in issued if order.device_id == on.payment.device_id]
+    if not issued:
+        raise ServiceRefused(
+            ActionCode.NO_TOKEN, f"No token came of payment {on.payment.id}; none can be reissued."
+        )
+    return _propose(on, (own or issued)[0], ProposalKind.REISSUE, Action.PROPOSE_REISSUE)
+
+
+def approve(on: ActionOn, writer: StepWriter) -> bool:
+    """Approve what somebody else proposed, and do it.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        ServiceRefused: nothing is proposed, or by the same person.
+    """
+    orders = {order.id: order for order in on.take_orders()}
+    proposal = open_proposal(on.connection, on.payment.id)
+    if proposal is None:
+        if on.was_last(*_APPROVALS.values()):
+            return False
+        raise ServiceRefused(
+            ActionCode.NOTHING_TO_APPROVE,
+            f"Nothing is proposed for payment {on.payment.id}; see its events.",
+        )
+    _refuse_same_person(on, proposal)
+    decide(on.connection, proposal, on.actor)
+    order = orders[proposal.order_id]
+    if proposal.kind is ProposalKind.REISSUE:
+        on.refuse_reversing("reissued")
+        follow(on.connection, order, OrderPurpose.REISSUE, on.actor.at)
+        refresh_payment(on.connection, on.payment.id, on.actor.at)
+    else:
+        step = Step(status=OrderStatus.QUEUED, facts=OrderFacts(), next_in=timedelta(0))
+        writer.write(on.connection, order, step, on.actor.at)
+    on.note(_APPROVALS[proposal.kind], {"order": order.id, "proposed_by": proposal.proposed_by})
+    return True
+
+
+def _in_doubt(on: ActionOn, orders: Sequence[OrderRecord]) -> OrderRecord:
+    """Return the order whose outcome is unknown; of several the oldest."""
+    for order in orders:
+        if order.status in _IN_DOUBT:
+            return order
+    raise ServiceRefused(
+        ActionCode.PAYMENT_NOT_UNKNOWN,
+        f"Payment {on.payment.id} is {on.payment.status}; only one that is unknown can be "
+        "resolved.",
+    )
+
+
+def _grant(order: OrderRecord, codes: Sequence[Secret]) -> Grant:
+    """Make the grant a person found of its codes: all of what was bought."""
+    grant = Grant(codes=tuple(codes), quantity=order.charge.quantity, unit=order.charge.unit)
+    device = Device(kind=DeviceKind.METER, serial=order.serial)
+    if problem := check_grant(grant, order.charge, device):
+        raise ServiceRefused(
+            ActionCode.TOKEN_INVALID, f"This is no token: {problem}. Give one code per line."
+        )
+    return grant
+
+
+def _propose(on: ActionOn, order: OrderRecord, kind: ProposalKind, action: Action) -> bool:
+    if not propose(on.connection, order, kind, on.actor):
+        return False
+    refresh_payment(on.connection, on.payment.id, on.actor.at)
+    on.note(action, {"order": order.id, "attempts": order.attempts})
+    return True
+
+
+def _refuse_same_person(on: ActionOn, proposal: Proposal) -> None:
+    if _person(proposal.proposed_by) == _person(on.actor.name):
+        raise ServiceRefused(
+            ActionCode.APPROVAL_BY_SAME_PERSON,
+            f"{proposal.proposed_by} proposed this for payment {on.payment.id}; somebody else "
+            "must approve it.",
+        )
+
+
+def _person(name: str) -> str:
+    return name.strip().casefold()

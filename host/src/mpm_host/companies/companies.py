@@ -1,0 +1,313 @@
+"""Companies and their instances as people change them: at the command line, by API, in the console.
+
+What `mpm.toml` declares is changed there and nowhere else; everything else is changed here. Each
+change is one transaction with its line in the audit trail, and the plugins follow at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from mpm_core import SettingsError, UserError, read_settings
+from mpm_core.discovery import canonical_name
+from mpm_core.secrets import MASK
+from mpm_core.settings import describe
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_details import CompanyDetails
+from mpm_host.companies.company_reconciliation import check_plugin_change, lock_companies
+from mpm_host.companies.company_refusals import CompanyCode
+from mpm_host.companies.company_store import (
+    change_instance,
+    insert_company,
+    insert_instance,
+    load_directory,
+)
+from mpm_host.configuration.config_problems import ConfigPlace
+from mpm_host.configuration.config_values import NAME_RULE, is_name
+from mpm_host.database.engines import Engines
+from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
+from mpm_host.encryption import Vault
+from mpm_host.plugins.instance_settings import InstanceTable, seal_table
+from mpm_host.plugins.plugin_house import PluginHouse
+from mpm_host.refusals import RefusalCode, ServiceRefused
+
+__all__ = ["Companies", "shown_table"]
+
+
+@attrs.frozen(kw_only=True)
+class _SettingsChange:
+    """New settings for the database, and both old and new ones for the audit trail."""
+
+    sealed: bytes | None = None
+    before: Mapping[str, object] = attrs.field(factory=dict)
+    after: Mapping[str, object] = attrs.field(factory=dict)
+
+
+_NO_CHANGE = _SettingsChange()
+
+
+class Companies:
+    """The one place that changes companies which the database owns.
+
+    Args:
+        engines: the database.
+        vault: encrypts their settings.
+        house: checks settings and loads what was changed.
+    """
+
+    def __init__(self, *, engines: Engines, vault: Vault, house: PluginHouse) -> None:
+        self._engines = engines
+        self._vault = vault
+        self._house = house
+
+    def find(self, slug: str) -> CompanyRecord:
+        """Return a company.
+
+        Raises:
+            ServiceRefused: `unknown_company`.
+        """
+        record = self._house.directory.by_slug.get(slug)
+        if record is None:
+            raise ServiceRefused(
+                RefusalCode.UNKNOWN_COMPANY,
+                f"There is no company {slug!r}; `mpm company list` shows those there are.",
+            )
+        return record
+
+    def find_instance(self, slug: str, name: str) -> InstanceRecord:
+        """Return a company's instance.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `unknown_instance`.
+        """
+        record = self._house.directory.instance_named(self.find(slug).id, name)
+        if record is None:
+            raise ServiceRefused(
+                CompanyCode.UNKNOWN_INSTANCE,
+                f"Company {slug!r} has no instance {name!r}; `mpm company show {slug}` shows those "
+                "it has.",
+            )
+        return record
+
+    def create(self, slug: str, details: Mapping[str, object], actor: Actor) -> CompanyRecord:
+        """Create a company.
+
+        Args:
+            slug: its short name.
+            details: name, country, currency and, optionally, timezone: those of `CompanyDetails`.
+            actor: who creates it.
+
+        Raises:
+            ServiceRefused: `slug_invalid`, `slug_taken`, `company_invalid`.
+        """
+        read = _read_details(slug, details)
+        with self._engines.write.begin() as connection:
+            lock_companies(connection)
+            taken = load_directory(connection).by_slug.get(slug)
+            if taken is not None:
+                where = "by the configuration" if taken.managed else "already"
+                raise ServiceRefused(
+                    CompanyCode.SLUG_TAKEN,
+                    f"Company {slug!r} exists {where}; choose another slug.",
+                )
+            insert_company(
+                connection,
+                read.company(slug),
+                actor,
+                managed=False,
+                arrears_buy_time=read.arrears_buy_time,
+            )
+        self._house.reload()
+        return self.find(slug)
+
+    def check_changeable(self, slug: str) -> CompanyRecord:
+        """Return a company that the database owns.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `managed_by_configuration`.
+        """
+        record = self.find(slug)
+        if record.managed:
+            raise ServiceRefused(
+                CompanyCode.MANAGED_BY_CONFIGURATION,
+                f"Company {slug!r} is managed by configuration; change its section in mpm.toml "
+                "instead.",
+            )
+        return record
+
+    def stored_table(self, slug: str, name: str) -> InstanceTable:
+        """Return an instance's raw settings to change them; an empty table for a new one.
+
+        Raises:
+            ServiceRefused: `unknown_company`.
+            UserError: they cannot be decrypted.
+        """
+        record = self._house.directory.instance_named(self.find(slug).id, name)
+        return InstanceTable() if record is None else self._house.table_of(record)
+
+    def enable(
+        self, slug: str, name: str, plugin: str, table: InstanceTable, actor: Actor
+    ) -> InstanceRecord:
+        """Let a company use a plugin, with settings that replace those it had.
+
+        Args:
+            slug: of the company.
+            name: of the instance; made if there is none.
+            plugin: what it runs.
+            table: all its settings, raw. Only whoever runs the host may give `options`.
+            actor: who enables it.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `managed_by_configuration`, `instance_name_invalid`,
+                `instance_in_use`.
+            UserError: the plugin or its settings do not work; one line per mistake.
+        """
+        company = self.check_changeable(slug)
+        _check_instance_name(slug, name)
+        plugin = canonical_name(plugin)
+        plan = self._house.check(company.company, name, plugin, table)
+        change = self._change(company, name, table, plan.plugin.manifest.settings_class)
+        self._write(company, name, plugin, InstanceState.ENABLED, actor, change)
+        return self.find_instance(slug, name)
+
+    def choose(self, slug: str, plugin: str, actor: Actor) -> InstanceRecord:
+        """Note that a company wants a plugin whose settings it will give later (sign-up).
+
+        Raises:
+            ServiceRefused: `unknown_company`, `managed_by_configuration`, `instance_name_invalid`.
+            UserError: the plugin is not allowed, or does not work.
+        """
+        company = self.check_changeable(slug)
+        loaded = self._house.catalog.load(plugin)
+        name = loaded.installed.name
+        _check_instance_name(slug, name)
+        if self._house.directory.instance_named(company.id, name) is None:
+            self._write(company, name, name, InstanceState.UNCONFIGURED, actor)
+        return self.find_instance(slug, name)
+
+    def disable(self, slug: str, name: str, actor: Actor) -> InstanceRecord:
+        """Let an instance finish what was promised and take nothing new.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`.
+        """
+        return self._retire(slug, name, InstanceState.DISABLED, actor)
+
+    def remove(self, slug: str, name: str, actor: Actor) -> InstanceRecord:
+        """Stop an instance altogether: its orders wait for a person. Its history stays.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`.
+        """
+        return self._retire(slug, name, InstanceState.REMOVED, actor)
+
+    def _retire(self, slug: str, name: str, state: InstanceState, actor: Actor) -> InstanceRecord:
+        company = self.check_changeable(slug)
+        record = self.find_instance(slug, name)
+        self._write(company, name, record.plugin, state, actor)
+        return self.find_instance(slug, name)
+
+    def _change(
+        self, company: CompanyRecord, name: str, table: InstanceTable, settings_class: type
+    ) -> _SettingsChange:
+        record = self._house.directory.instance_named(company.id, name)
+        try:
+            former = InstanceTable() if record is None else self._house.table_of(record)
+        except UserError:  # a key was lost: the old values are, too
+            former = InstanceTable()
+        return _SettingsChange(
+            sealed=seal_table(table, self._vault),
+            before=shown_table(former, settings_class),
+            after=shown_table(table, settings_class, former),
+        )
+
+    def _write(  # noqa: PLR0913, PLR0917 - one column each
+        self,
+        company: CompanyRecord,
+        name: str,
+        plugin: str,
+        state: InstanceState,
+        actor: Actor,
+        change: _SettingsChange = _NO_CHANGE,
+    ) -> None:
+        with self._engines.write.begin() as connection:
+            lock_companies(connection)
+            record = load_directory(connection).instance_named(company.id, name)
+            if record is None:
+                insert_instance(
+                    connection,
+                    company,
+                    actor,
+                    name=name,
+                    plugin=plugin,
+                    state=state,
+                    sealed=change.sealed,
+                    shown=change.after,
+                )
+            else:
+                check_plugin_change(connection, company.company.slug, record, plugin)
+                change_instance(
+                    connection,
+                    record,
+                    actor,
+                    plugin=plugin,
+                    state=state,
+                    sealed=change.sealed,
+                    shown_before=change.before,
+                    shown_after=change.after,
+                )
+        self._house.reload()
+
+
+def shown_table(
+    table: InstanceTable, settings_class: type, former: InstanceTable | None = None
+) -> dict[str, object]:
+    """Return a raw table as people may see it: secrets masked, changed ones marked.
+
+    Args:
+        table: what to show.
+        settings_class: says which settings are secrets.
+        former: what it was before, to mark the secrets that changed.
+    """
+    secrets = {each.name for each in describe(settings_class) if each.secret}
+    known = {each.name for each in describe(settings_class)} - secrets
+    shown = dict(table.options)
+    for name, value in table.settings.items():
+        if name in known:
+            shown[name] = value
+        else:  # what the class does not know may be anything
+            is_changed = former is not None and former.settings.get(name, value) != value
+            shown[name] = f"{MASK} (changed)" if is_changed else MASK
+    return shown
+
+
+def _read_details(slug: str, details: Mapping[str, object]) -> CompanyDetails:
+    if not is_name(slug):
+        raise ServiceRefused(
+            CompanyCode.SLUG_INVALID, f"{slug[:80]!r} cannot be a slug; write {NAME_RULE}."
+        )
+    place = ConfigPlace(
+        company=slug, instance="company", plugin="company", section=f"Company {slug!r}"
+    )
+    try:
+        return read_settings(
+            CompanyDetails,
+            details,
+            place=place,
+            environ={},
+            folder=Path(),
+            allow_references=False,
+        )
+    except SettingsError as error:
+        raise ServiceRefused(CompanyCode.COMPANY_INVALID, str(error)) from None
+
+
+def _check_instance_name(slug: str, name: str) -> None:
+    if not is_name(name):
+        raise ServiceRefused(
+            CompanyCode.INSTANCE_NAME_INVALID,
+            f"Company {slug!r}: {name[:80]!r} cannot be an instance's name; write {NAME_RULE}.",
+        )

@@ -1,0 +1,3 @@
+"""`mpm.toml`: found, read and checked."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Messages to customers: written, sent, shown."""
+
+from __future__ import annotations

@@ -1,0 +1,150 @@
+"""Answers in hand: written by whoever asked, even if it takes a while, or kept as evidence.
+
+An answer may come when the database is gone, when another worker has taken the order over, or long
+after everybody gave up. It still ends the doubt about its own attempt, if nothing else has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+import structlog
+
+from mpm_core import Grant, MpmError, NothingHappened, OutcomeUnknown, Pending, Refused
+from mpm_host.clock import Clock
+from mpm_host.database.engines import Engines
+from mpm_host.orders.order_asking import Answer
+from mpm_host.orders.order_evidence import keep_evidence
+from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt
+from mpm_host.orders.order_steps import Attempted, StepWriter, has_token
+from mpm_host.orders.order_store import OrderRecord, load_order
+from mpm_host.orders.switching import as_time_grant
+from mpm_host.payments.payment_locks import lock_payment
+
+__all__ = ["AnswerTaker"]
+
+_LOG = structlog.get_logger(__name__)
+_DatabaseGone = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_WAITS_FOR_DATABASE = (0.1, 0.3, 1.0, 3.0, 5.0, 10.0, 10.0)  # seconds; less than a lease's margin
+
+
+class AnswerTaker:
+    """Writes what manufacturers answered.
+
+    Args:
+        engines: of the database.
+        clock: tells when.
+        writer: writes steps.
+        wake: called after a commit that left work to hand over at once.
+        pause: waits some seconds for a database that is gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        clock: Clock,
+        writer: StepWriter,
+        wake: Callable[[], None],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engines = engines
+        self._clock = clock
+        self._writer = writer
+        self._wake = wake
+        self._pause = pause
+
+    def take(self, order: OrderRecord, answer: Answer) -> None:
+        """Write an answer, waiting for a database that is gone: nobody else has it."""
+        for seconds in _WAITS_FOR_DATABASE:
+            try:
+                self._take(order, answer)
+            except _DatabaseGone as error:
+                _LOG.warning("answer_waits", order=order.id, error=type(error).__name__)
+                self._pause(seconds)
+            else:
+                return
+        self._take(order, answer)
+
+    def hear_late(self, order: OrderRecord, answer: object) -> None:
+        """Take an answer that came after the deadline, in the plugin's thread."""
+        if isinstance(answer, Grant):
+            answer = as_time_grant(answer, order.charge)
+        _LOG.warning("late_answer", order=order.id, correlation_id=order.payment_id)
+        try:
+            self._take_late(order, answer)
+        except _DatabaseGone as error:
+            _LOG.error("late_answer_lost", order=order.id, error=type(error).__name__)
+
+    def write(
+        self,
+        order: OrderRecord,
+        step: Step,
+        *,
+        unbegun: Attempted | None = None,
+        evidence: object | None = None,
+    ) -> bool:
+        """Write a step in a transaction of its own; tell whether the order was still ours."""
+        with self._engines.write.begin() as connection:
+            written = self._writer.write(
+                connection, order, step, self._clock(), unbegun=unbegun, evidence=evidence
+            )
+        _LOG.info(
+            "order_step",
+            order=order.id,
+            status=step.status.value,
+            reason=str(step.reason),
+            written=written,
+            correlation_id=order.payment_id,
+        )
+        if written:
+            self._wake()
+        return written
+
+    def _take(self, order: OrderRecord, answer: Answer) -> None:
+        step = after_attempt(answer, order.facts)
+        evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else None
+        if not self.write(order, step, evidence=evidence):
+            self._take_late(order, answer)
+
+    def _take_late(self, order: OrderRecord, answer: object) -> None:
+        """Let an answer end the doubt about its own attempt; else it is evidence.
+
+        Args:
+            order: as it was when the attempt began; by now somebody may have decided it.
+            answer: what was heard of the attempt.
+        """
+        with self._engines.read.connect() as connection:
+            current = load_order(connection, order.id, self._clock())
+        if (
+            current is not None
+            and current.attempts == order.attempts
+            and isinstance(answer, Grant | Refused | NothingHappened)
+            and _ends_doubt(answer, current)
+            and self.write(current, after_attempt(answer, current.facts))
+        ):
+            return
+        evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else answer
+        if evidence is not None and not isinstance(evidence, MpmError | Pending):
+            self._keep_evidence(order, evidence)
+
+    def _keep_evidence(self, order: OrderRecord, evidence: object) -> None:
+        vault = self._writer.vault
+        with self._engines.write.begin() as connection:
+            lock_payment(connection, order.payment_id)
+            codes = evidence.codes if isinstance(evidence, Grant) else None
+            if codes is not None and has_token(connection, vault, order, codes):
+                return  # it was stored: only the word of its COMMIT was lost
+            keep_evidence(connection, vault, order, evidence, self._clock())
+
+
+def _ends_doubt(answer: Grant | MpmError, current: OrderRecord) -> bool:
+    """Tell whether a late answer decides an order that nobody else decided meanwhile.
+
+    A grant is one wherever the order stands; that nothing happened is news only while that is
+    unknown.
+    """
+    in_doubt = current.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
+    return in_doubt or isinstance(answer, Grant)

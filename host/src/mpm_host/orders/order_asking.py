@@ -1,0 +1,147 @@
+"""Asking the manufacturer about an order: prepare, make it real, find what became of it.
+
+Nothing here writes; between the calls the worker commits what must be durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import attrs
+
+from mpm_core import (
+    ContractViolation,
+    Device,
+    Grant,
+    MpmError,
+    NotFound,
+    NothingHappened,
+    NotSent,
+    Pending,
+    Prepared,
+    Refused,
+)
+from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
+from mpm_host.database.engines import Engines
+from mpm_host.directory import InstanceRecord
+from mpm_host.encryption import Vault
+from mpm_host.orders.order_store import OrderRecord
+from mpm_host.orders.switching import as_time_grant
+from mpm_host.payments.quotes import load_device
+
+__all__ = ["Answer", "Asking", "Manufacturers", "as_harmless"]
+
+Answer = Grant | Pending | MpmError
+_LEASE_MARGIN = timedelta(seconds=60)
+_NO_INPUTS = Prepared()
+
+
+@attrs.frozen(kw_only=True)
+class Asking:
+    """All that is needed to ask the manufacturer for one order's grant."""
+
+    plugins: CompanyPlugins
+    loaded: LoadedInstance
+    device: Device
+    state_version: int
+    prepared: Prepared = _NO_INPUTS
+
+    @property
+    def plugin(self) -> str:
+        """Its name and version, as attempts keep them."""
+        return f"{self.loaded.plugin.name} {self.loaded.plugin.version}"
+
+    @property
+    def switches(self) -> bool:
+        """Tell whether its devices cannot count time themselves."""
+        return self.loaded.manifest.switches
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker may be silent: it waits for a free thread, then for the answer."""
+        return 2 * timedelta(seconds=self.loaded.manifest.deadline) + _LEASE_MARGIN
+
+    def ask(self, order: OrderRecord, on_late: Callable[[object], None]) -> Answer:
+        """Ask for the grant of an order whose attempt is committed.
+
+        Args:
+            order: as it was begun.
+            on_late: hears an answer that comes after the deadline, in the plugin's thread.
+        """
+        named = order.as_order(order.attempts, self.prepared.inputs)
+        name, correlation_id = self.loaded.name, order.payment_id
+        device = self.device
+        if self.prepared.state is not None:
+            device = attrs.evolve(device, state=dict(self.prepared.state))
+        try:
+            if self.switches:
+                grant = self.plugins.switch_device(
+                    name, device, named, on=True, correlation_id=correlation_id, on_late=on_late
+                )
+                return as_time_grant(grant, order.charge)
+            return self.plugins.generate_token(
+                name, device, order.charge, named, correlation_id=correlation_id, on_late=on_late
+            )
+        except MpmError as error:
+            return error
+
+
+@attrs.frozen(kw_only=True)
+class Manufacturers:
+    """The loaded plugins of all companies, to be asked about orders."""
+
+    engines: Engines
+    vault: Vault
+    plugins_of: Callable[[str], CompanyPlugins]
+
+    def prepare(self, order: OrderRecord, instance: InstanceRecord) -> Asking:
+        """Let the plugin decide what must not be decided twice; a later try keeps the first.
+
+        Raises:
+            MpmError: what went wrong; see `as_harmless`.
+        """
+        asking = self._asking(order, instance)
+        plugins, name = asking.plugins, asking.loaded.name
+        if order.prepared is not None:
+            return attrs.evolve(asking, prepared=Prepared(inputs=order.prepared))
+        if not plugins.has_hook(name, "mpm_prepare_order"):
+            return asking
+        named = order.as_order(order.attempts + 1, {})
+        prepared = plugins.prepare_order(
+            name, asking.device, order.charge, named, correlation_id=order.payment_id
+        )
+        return attrs.evolve(asking, prepared=prepared)
+
+    def find(
+        self, order: OrderRecord, instance: InstanceRecord
+    ) -> Grant | NotFound | Pending | MpmError:
+        """Ask what became of an earlier attempt."""
+        named = order.as_order(order.attempts, order.prepared or {})
+        try:
+            asking = self._asking(order, instance)
+            return asking.plugins.find_token(
+                instance.name,
+                asking.device,
+                order.charge,
+                named,
+                correlation_id=order.payment_id,
+            )
+        except MpmError as error:
+            return error
+
+    def _asking(self, order: OrderRecord, instance: InstanceRecord) -> Asking:
+        plugins = self.plugins_of(order.company_id)
+        loaded = plugins.instance(instance.name)
+        with self.engines.read.connect() as connection:
+            device, version = load_device(
+                connection, order.device_id, self.vault, loaded.manifest.details_class
+            )
+        return Asking(plugins=plugins, loaded=loaded, device=device, state_version=version)
+
+
+def as_harmless(error: MpmError) -> MpmError:
+    """Preparing never mints, so whatever went wrong there, nothing has happened yet."""
+    if isinstance(error, Refused | NothingHappened | ContractViolation):
+        return error
+    return NotSent(str(error))

@@ -1,0 +1,238 @@
+"""The order worker: turns orders into grants, one order of a device at a time.
+
+Each step is three moves: commit what is about to happen, ask the manufacturer outside any
+transaction, commit what came of it. A crash between any two moves leaves a row from which the next
+worker goes on without minting twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy.engine import Connection
+
+from mpm_core import MpmError, Operation
+from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.clock import Clock
+from mpm_host.database.engines import Engines
+from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.encryption import Vault
+from mpm_host.orders.order_answers import AnswerTaker
+from mpm_host.orders.order_asking import Asking, Manufacturers, as_harmless
+from mpm_host.orders.order_rules import (
+    OrderStatus,
+    after_attempt,
+    after_find,
+    after_look,
+    lost_attempt,
+    operation_missing,
+)
+from mpm_host.orders.order_steps import TELL_AFTER, Attempted, StepWriter
+from mpm_host.orders.order_store import (
+    OrderRecord,
+    StateMovedError,
+    begin_attempt,
+    has_turn,
+    load_order,
+    postpone,
+    rest,
+)
+from mpm_host.orders.switching import keep_switch
+from mpm_host.payments.payment_locks import lock_payment
+from mpm_host.payments.payment_messages import tell_delay
+
+__all__ = ["OrderWorker"]
+
+_WAIT_FOR_PLUGIN = timedelta(minutes=10)
+_WAIT_FOR_TURN = timedelta(minutes=1)  # only a safety net: the end of the other order wakes this
+_NOT_ITS_TURN = "Another order of the device comes first."
+
+
+class OrderWorker:
+    """Works on one order at a time; safe to use from several threads and processes.
+
+    Args:
+        engines: of the database.
+        vault: encrypts tokens and messages.
+        clock: decides what is due.
+        directory: returns companies and instances as they are now.
+        plugins_of: one company's loaded plugins.
+        wake: called after a commit that left work to hand over at once.
+        tell_after: how long after it was made a late order's customer is told so.
+        pause: waits some seconds for a database that is gone.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
+        self,
+        *,
+        engines: Engines,
+        vault: Vault,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        plugins_of: Callable[[str], CompanyPlugins],
+        wake: Callable[[], None],
+        tell_after: timedelta = TELL_AFTER,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engines = engines
+        self._vault = vault
+        self._clock = clock
+        self._directory = directory
+        self._manufacturers = Manufacturers(engines=engines, vault=vault, plugins_of=plugins_of)
+        self._writer = StepWriter(vault=vault, tell_after=tell_after)
+        self._answers = AnswerTaker(
+            engines=engines, clock=clock, writer=self._writer, wake=wake, pause=pause
+        )
+
+    def work_on(self, order_id: str) -> None:
+        """Take an order one step further; calling it again, or too early, changes nothing."""
+        order = self._load(order_id)
+        if order is None:
+            return
+        if order.due_at is not None and order.due_at > self._clock():
+            self._rest(order)
+            return
+        match order.status:
+            case OrderStatus.QUEUED:
+                self._attempt(order)
+            case OrderStatus.SENT:
+                self._recover(order)
+            case OrderStatus.UNKNOWN:
+                self._look(order)
+            case _:
+                return
+
+    def look(self, order_id: str) -> None:
+        """Look after an unknown order now, because somebody is interested in it."""
+        order = self._load(order_id)
+        if order is not None and order.status is OrderStatus.UNKNOWN:
+            self._look(order)
+
+    def _load(self, order_id: str) -> OrderRecord | None:
+        with self._engines.read.connect() as connection:
+            return load_order(connection, order_id, self._clock())
+
+    # --- a queued order ------------------------------------------------------
+
+    def _attempt(self, order: OrderRecord) -> None:
+        instance = self._directory().instances.get(order.instance_id)
+        facts = instance.facts if instance else None
+        if instance is None or facts is None or not instance.finishes_work:
+            self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
+        elif order.charge.kind not in facts.operations:
+            missing = operation_missing(instance.name, order.charge.kind, order.facts)
+            self._answers.write(order, missing)
+        else:
+            self._attempt_with(order, instance, facts.operations[order.charge.kind])
+
+    def _attempt_with(
+        self, order: OrderRecord, instance: InstanceRecord, operation: Operation
+    ) -> None:
+        try:
+            asking = self._manufacturers.prepare(order, instance)
+        except MpmError as error:
+            step = after_attempt(as_harmless(error), order.facts)
+            self._answers.write(order, step, unbegun=_unbegun(error, instance))
+            return
+        begun = self._begin(order, operation, asking)
+        if begun is None:
+            return
+        on_late = functools.partial(self._answers.hear_late, begun)
+        self._answers.take(begun, asking.ask(begun, on_late))
+
+    def _begin(
+        self, order: OrderRecord, operation: Operation, asking: Asking
+    ) -> OrderRecord | None:
+        """Commit the attempt before anybody is asked; `None` when it is not this order's turn."""
+        now = self._clock()
+        try:
+            with self._engines.write.begin() as connection:
+                if not has_turn(connection, order, blocks_device=operation.blocks_device):
+                    # in the same transaction, so that the other order's end wakes this one after it
+                    self._put_off(connection, order, _WAIT_FOR_TURN, _NOT_ITS_TURN)
+                    return None
+                if asking.switches:
+                    keep_switch(connection, order.company_id, order.device_id, now)
+                return begin_attempt(
+                    connection,
+                    order,
+                    asking.prepared,
+                    state_version=asking.state_version,
+                    plugin=asking.plugin,
+                    now=now,
+                    lease=asking.lease,
+                )
+        except StateMovedError:
+            self._postpone(order, timedelta(0), "The device's state moved; preparing again.")
+            return None
+
+    # --- an order whose worker never came back -------------------------------
+
+    def _recover(self, order: OrderRecord) -> None:
+        """Turn an attempt nobody finished into *unknown*, once its lease is over."""
+        if order.lease_until is not None and order.lease_until > self._clock():
+            return
+        self._answers.write(order, after_attempt(lost_attempt(), order.facts))
+
+    # --- an order in doubt ---------------------------------------------------
+
+    def _look(self, order: OrderRecord) -> None:
+        instance = self._directory().instances.get(order.instance_id)
+        if instance is None or instance.facts is None or not instance.finishes_work:
+            self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
+            return
+        step = after_look(instance.facts.operations.get(order.charge.kind), order.facts)
+        if step is None:
+            step = after_find(self._manufacturers.find(order, instance), order.facts)
+        self._answers.write(order, step)
+
+    # --- an order that waits -------------------------------------------------
+
+    def _postpone(self, order: OrderRecord, wait: timedelta, detail: str) -> None:
+        """Leave an order for later; no attempt is made of it."""
+        with self._engines.write.begin() as connection:
+            self._put_off(connection, order, wait, detail)
+        self._tell_if_late(order)
+
+    def _put_off(
+        self, connection: Connection, order: OrderRecord, wait: timedelta, detail: str
+    ) -> None:
+        now = self._clock()
+        next_at = self._writer.next_at(order, now + wait, now)
+        postpone(connection, order, now + wait, detail, next_at=next_at)
+
+    def _rest(self, order: OrderRecord) -> None:
+        """Put an order that was handed over before its time back to where it waits."""
+        self._tell_if_late(order)
+        wait_until = self._writer.next_at(order, order.due_at, self._clock())
+        if order.next_at == wait_until:
+            return
+        with self._engines.write.begin() as connection:
+            rest(connection, order, wait_until)
+
+    def _tell_if_late(self, order: OrderRecord) -> None:
+        """Tell the customer of an open order that it takes long, once that is so."""
+        now = self._clock()
+        if now < self._writer.tell_at(order) or order.reversing:
+            return
+        with self._engines.write.begin() as connection:
+            payment = lock_payment(connection, order.payment_id)
+            current = load_order(connection, order.id, now)
+            if current is not None and current.fence == order.fence:
+                tell_delay(connection, self._vault, payment, now)
+
+
+def _not_enabled(instance: InstanceRecord | None) -> str:
+    if instance is None:
+        return "The manufacturer's plugin instance is not known to this process yet."
+    why = instance.problem or f"it is {instance.state}"
+    return f"Plugin instance {instance.name} cannot work: {why}; enable or mend it."
+
+
+def _unbegun(error: MpmError, instance: InstanceRecord) -> Attempted:
+    whose = error.attribution
+    plugin = f"{whose.plugin} {whose.version}" if whose else instance.plugin
+    return Attempted(plugin=plugin)

@@ -1,0 +1,168 @@
+"""Switched devices (e-bikes): they cannot count time, so the host keeps *paid until* for them.
+
+A payment switches the device on and moves *paid until*; when that passes, the device is switched
+off. Being on or off is a state, so asking for it again is harmless, and what the worker does is
+always the same: compare what should be with what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from mpm_core import Charge, ChargeKind, Grant, MpmError, Order
+from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.clock import Clock
+from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines
+from mpm_host.directory import Directory
+from mpm_host.encryption import Vault
+from mpm_host.identifiers import new_identifier
+from mpm_host.payments.quotes import load_device
+
+__all__ = ["Switcher", "as_time_grant", "extend_switch", "keep_switch"]
+
+_FIRST_WAIT = timedelta(seconds=30)
+_LONGEST_WAIT = timedelta(hours=1)
+_MOST_DOUBLINGS = 12
+_SWITCHED = frozenset({ChargeKind.TIME, ChargeKind.UNLOCK})
+
+
+def as_time_grant(grant: Grant, charge: Charge) -> Grant:
+    """Say what being switched on means: the time that was paid, which the host counts."""
+    if grant.codes or grant.quantity is not None or charge.kind is not ChargeKind.TIME:
+        return grant
+    return attrs.evolve(grant, quantity=charge.quantity, unit=charge.unit)
+
+
+def keep_switch(connection: Connection, company_id: str, device_id: str, now: datetime) -> None:
+    """Begin to keep a device's *paid until*, unless that is done; the device is taken."""
+    s = t.switches.c
+    if connection.execute(sa.select(s.id).where(s.device_id == device_id)).first() is None:
+        connection.execute(
+            sa.insert(t.switches).values(
+                id=new_identifier(), company_id=company_id, device_id=device_id, created_at=now
+            )
+        )
+
+
+def extend_switch(connection: Connection, device_id: str, charge: Charge, now: datetime) -> None:
+    """Move a switched device's *paid until* by what was granted; others are left alone.
+
+    Days count from what is paid already, or from now when that has passed.
+    """
+    if charge.kind not in _SWITCHED:
+        return
+    s = t.switches.c
+    row = connection.execute(
+        sa.select(s.paid_until, s.unlocked, s.is_on)
+        .where(s.device_id == device_id)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return
+    unlocked = row.unlocked or charge.kind is ChargeKind.UNLOCK
+    paid_until = max(now, row.paid_until or now) + timedelta(days=charge.quantity or 0)
+    being_switched = row.is_on is None  # by the switcher: its word may have come after ours
+    values: dict[str, object] = {"paid_until": paid_until, "unlocked": unlocked, "failures": 0}
+    if being_switched:
+        values["next_at"] = now
+    else:
+        values |= {"is_on": True, "next_at": None if unlocked else paid_until}
+    connection.execute(sa.update(t.switches).where(s.device_id == device_id).values(values))
+
+
+class Switcher:
+    """Brings one device at a time to the state it should have.
+
+    Args:
+        engines: of the database.
+        vault: decrypts devices' details.
+        clock: decides what has passed.
+        directory: returns companies and instances as they are now.
+        plugins_of: one company's loaded plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        vault: Vault,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        plugins_of: Callable[[str], CompanyPlugins],
+    ) -> None:
+        self._engines = engines
+        self._vault = vault
+        self._clock = clock
+        self._directory = directory
+        self._plugins_of = plugins_of
+
+    def work_on(self, switch_id: str) -> None:
+        """Switch a device if it is not as it should be; repeating it is harmless."""
+        s = t.switches.c
+        query = (
+            sa.select(t.switches, t.devices.c.instance_id)
+            .join(t.devices, t.devices.c.id == s.device_id)
+            .where(s.id == switch_id)
+        )
+        with self._engines.read.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return
+        wanted = _should_be_on(row, self._clock())
+        if wanted == row.is_on:
+            self._write(switch_id, is_on=wanted, failures=0)
+            return
+        self._write(switch_id, is_on=None, failures=row.failures)  # until the vendor has answered
+        try:
+            self._switch(row, on=wanted)
+        except MpmError:
+            self._write(switch_id, is_on=None, failures=row.failures + 1)
+        else:
+            self._write(switch_id, is_on=wanted, failures=0)
+
+    def _switch(self, row: Row[tuple[object, ...]], *, on: bool) -> None:
+        instance = self._directory().instances[row.instance_id]
+        plugins = self._plugins_of(row.company_id)
+        manifest = plugins.instance(instance.name).manifest
+        with self._engines.read.connect() as connection:
+            device, _ = load_device(connection, row.device_id, self._vault, manifest.details_class)
+        order = Order(key=row.id, attempt=row.failures + 1, created_at=self._clock())
+        plugins.switch_device(instance.name, device, order, on=on, correlation_id=row.id)
+
+    def _write(self, switch_id: str, *, is_on: bool | None, failures: int) -> None:
+        """Write what is (`None`: nobody knows), and look again when that is not what should be.
+
+        A payment may have come while the device was being switched off: what should be is read
+        again under the row's lock, so the device is switched on again at once.
+        """
+        s, now = t.switches.c, self._clock()
+        with self._engines.write.begin() as connection:
+            row = connection.execute(
+                sa.select(t.switches).where(s.id == switch_id).with_for_update()
+            ).one()
+            wanted = _should_be_on(row, now)
+            next_at = row.paid_until if wanted and not row.unlocked else None
+            if is_on is None:
+                next_at = now + _wait(failures)
+            elif wanted != is_on:
+                next_at = now
+            connection.execute(
+                sa.update(t.switches)
+                .where(s.id == switch_id)
+                .values(is_on=is_on, failures=failures, next_at=next_at)
+            )
+
+
+def _should_be_on(row: Row[tuple[object, ...]], now: datetime) -> bool:
+    return bool(row.unlocked) or (row.paid_until is not None and row.paid_until > now)
+
+
+def _wait(failures: int) -> timedelta:
+    doublings: int = 2 ** min(failures, _MOST_DOUBLINGS)
+    return min(_FIRST_WAIT * doublings, _LONGEST_WAIT)

@@ -1,0 +1,3 @@
+"""Payments: asked about, booked, recorded, shown."""
+
+from __future__ import annotations

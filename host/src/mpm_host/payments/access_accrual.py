@@ -1,0 +1,85 @@
+"""Accrual of access rates by a worker: every boundary that has come becomes a debt of its own.
+
+Payments accrue their customer's meters themselves; this is for everybody who does not pay, so that
+lists and reports are true. Running it twice, or beside payments, changes nothing twice: the
+device's next boundary moves in the same transaction, under the customer's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mpm_host.clock import Clock
+from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines
+from mpm_host.directory import Directory
+from mpm_host.payments.customer_accounts import DeviceKey, load_accounts
+from mpm_host.payments.ledger import account_changes
+
+__all__ = ["AccessAccrual"]
+
+_BATCH = 200
+_FURTHEST_ZONE = timedelta(hours=14)  # no company's date is later than this zone's
+_ACCESS_DUE_UPDATE = (
+    sa.update(t.devices)
+    .where(t.devices.c.id == sa.bindparam("key_id"))
+    .values(access_due_on=sa.bindparam("new_due_on"))
+)
+
+
+class AccessAccrual:
+    """Accrues what has fallen due, in batches.
+
+    Args:
+        engines: of the database.
+        clock: decides every company's date.
+        directory: returns companies as they are now.
+    """
+
+    def __init__(
+        self, *, engines: Engines, clock: Clock, directory: Callable[[], Directory]
+    ) -> None:
+        self._engines = engines
+        self._clock = clock
+        self._directory = directory
+
+    def run(self) -> int:
+        """Accrue until nothing is due; returns how many debts were made."""
+        made, after = 0, ""
+        while keys := self._due(after):
+            after = max(device_id for device_id, _ in keys)
+            with self._engines.write.begin() as connection:
+                made += self._accrue(connection, [key for _, key in keys])
+        return made
+
+    def _due(self, after: str) -> list[tuple[str, DeviceKey]]:
+        """Return meters whose boundary may have come, in the order of their ids."""
+        d = t.devices.c
+        latest_date = (self._clock() + _FURTHEST_ZONE).date()
+        query = (
+            sa.select(d.id, d.company_id, d.serial)
+            .where(d.access_due_on <= latest_date, d.customer_id.is_not(None), d.id > after)
+            .order_by(d.id)
+            .limit(_BATCH)
+        )
+        with self._engines.read.connect() as connection:
+            return [(row.id, (row.company_id, row.serial)) for row in connection.execute(query)]
+
+    def _accrue(self, connection: Connection, keys: list[DeviceKey]) -> int:
+        _, accounts = load_accounts(connection, self._directory(), keys, self._clock(), lock=True)
+        debts: list[dict[str, object]] = []
+        boundaries: list[dict[str, object]] = []
+        for account in accounts.values():
+            currency = account.account.currency
+            changes = account_changes(account, account.account, account.company.id, currency)
+            debts += changes.new_access_debts
+            boundaries += changes.access_due
+        if debts:
+            connection.execute(sa.insert(t.access_debts), debts)
+        if boundaries:
+            connection.execute(_ACCESS_DUE_UPDATE, boundaries)
+        return len(debts)

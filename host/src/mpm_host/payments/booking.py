@@ -1,0 +1,319 @@
+"""Booking: what one transaction does with the commands that wait together.
+
+Read the payments the calls point at, lock the customers, run the money rules on copies, write
+everything with one statement per table. Called by the group-commit writer, maybe several times with
+the same commands; what an earlier try has committed is found again by the payment's keys.
+
+Lock order, here and everywhere: payment → customer → device → order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.engine import Connection
+
+from mpm_core import (
+    Decision,
+    Money,
+    Objection,
+    PaymentStatus,
+    ProcessRequest,
+    ReasonCode,
+    ValidationRequest,
+)
+from mpm_host.clock import Clock
+from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.encryption import Vault
+from mpm_host.identifiers import new_identifier
+from mpm_host.payments.amounts import check_amount
+from mpm_host.payments.booking_allocation import AllocationBooking
+from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
+from mpm_host.payments.booking_writes import BookingWrites
+from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load_accounts
+from mpm_host.payments.ledger import journal, suspense
+from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
+
+__all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome", "TakeBack"]
+
+
+class Book:
+    """The writer's work: `book(connection, commands)` returns one outcome per command."""
+
+    def __init__(self, *, vault: Vault, clock: Clock, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+        self._vault = vault
+        self._clock = clock
+
+    def __call__(self, connection: Connection, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Book a batch inside the caller's transaction."""
+        batch = _Batch(connection, commands, self._directory(), self._vault, self._clock)
+        outcomes = [batch.handle(command) for command in commands]
+        batch.writes.execute(connection)
+        return outcomes
+
+
+class _Batch:
+    """One batch: payments, accounts and writes shared by its commands, in order of arrival."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        directory: Directory,
+        vault: Vault,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
+        self._vault = vault
+        self._now = clock()
+        self._payments = find_payments(connection, [c.keys for c in commands], lock=True)
+        self._owners, accounts = load_accounts(
+            connection, directory, self._addressed(commands), self._now, lock=True
+        )
+        self._accounts = dict(accounts)  # each payment meets what the one before it left
+        self.writes = BookingWrites(self._accounts)
+
+    def _addressed(self, commands: Sequence[Command]) -> Sequence[DeviceKey]:
+        keys = []
+        for command in commands:
+            if isinstance(command, Accept):
+                record = self._payments.find(command.keys)
+                serial = command.request.serial or (record.serial if record else None)
+                if serial is not None:
+                    keys.append((command.instance.company_id, serial))
+        return keys
+
+    def handle(self, command: Command) -> Outcome:
+        """Decide one command on the payment as the ones before it left it."""
+        match command:
+            case Intend():
+                return self._intend(command)
+            case Accept():
+                return self._accept(command)
+            case Deny() | TakeBack():
+                return self._deny(command)
+
+    # --- validations ---------------------------------------------------------
+
+    def _intend(self, command: Intend) -> Outcome:
+        record = self._payments.find(command.keys)
+        request = command.request
+        if record is None:
+            return _validation_outcome(self._store_intent(command))
+        if record.status is PaymentStatus.DENIED:
+            return self._conflict(record, "validated after a final no")
+        if difference := _difference(record, request):
+            return self._conflict(record, f"validated again with another {difference}")
+        return _validation_outcome(record)
+
+    def _store_intent(self, command: Intend) -> PaymentRecord:
+        request, objection = command.request, command.objection
+        record = self._new_payment(command.instance, command.keys)
+        record.status = PaymentStatus.REJECTED if objection else PaymentStatus.VALIDATED
+        record.reason = objection.code if objection else ""
+        record.message = objection.message if objection else ""
+        record.device_kind = command.device_kind
+        record.validated_at = self._now
+        record.details = dict(request.details)
+        record.serial = request.serial
+        record.amount = request.amount.minor if request.amount.minor > 0 else None
+        record.payer = request.payer.e164 if request.payer else None
+        return record
+
+    # --- money that has moved ------------------------------------------------
+
+    def _accept(self, command: Accept) -> Outcome:
+        by_reference = self._payments.by_reference(command.keys)
+        linked = self._payments.by_link(command.keys)
+        record = by_reference or linked
+        points_back = command.request.number is not None or command.request.intent is not None
+        if points_back and linked is not record:
+            return self._mismatched_link(by_reference, linked)
+        if record is None:
+            return self._accept_new(command)
+        if record.reference not in {None, command.request.reference}:
+            return self._conflict(record, "paid again under another reference")
+        return self._accept_known(command, record)
+
+    def _mismatched_link(
+        self, by_reference: PaymentRecord | None, linked: PaymentRecord | None
+    ) -> Outcome:
+        if by_reference is None:
+            return _unknown_reference()
+        del linked  # the payment that carries the reference keeps the note
+        return self._conflict(by_reference, "paid again for another validation")
+
+    def _accept_new(self, command: Accept) -> Outcome:
+        request = command.request
+        if request.serial is None or request.amount is None:
+            return _unknown_reference()
+        if request.amount.minor <= 0:
+            return Outcome(
+                decision=Decision.REJECTED,
+                reason=ReasonCode.AMOUNT_INVALID,
+                message=f"The amount {request.amount} is not money; nothing was booked.",
+            )
+        record = self._new_payment(command.instance, command.keys)
+        return self._book(command, record, was_validated=False)
+
+    def _accept_known(self, command: Accept, record: PaymentRecord) -> Outcome:
+        if record.status is PaymentStatus.DENIED:
+            return self._conflict(record, "paid after a final no")
+        if difference := _difference(record, command.request):
+            return self._conflict(record, f"paid with another {difference}")
+        if record.reply is not None:
+            return _accepted(record)
+        if record.serial is None and command.request.serial is None:
+            return _unknown_reference()
+        if record.amount is None and command.request.amount is None:
+            return _unknown_reference()
+        was_validated = record.status is PaymentStatus.VALIDATED
+        return self._book(command, record, was_validated=was_validated)
+
+    def _book(self, command: Accept, record: PaymentRecord, *, was_validated: bool) -> Outcome:
+        self._take_over(command, record)
+        owner, objection = self._owner(command, record, was_validated=was_validated)
+        if owner is None:
+            return self._book_unmatched(record, objection)
+        return self._book_allocated(record, owner)
+
+    def _take_over(self, command: Accept, record: PaymentRecord) -> None:
+        """Complete the row from the call; what it does not say stays as validated."""
+        request = command.request
+        record.reference = request.reference
+        record.serial = request.serial or record.serial
+        record.amount = request.amount.minor if request.amount else record.amount
+        record.payer = request.payer.e164 if request.payer else record.payer
+        record.receipt = request.receipt or record.receipt
+        record.details = {**record.details, **request.details}
+        record.reason = record.message = ""
+        record.accepted_at = self._now
+        record.booked_on = self._directory.companies[record.company_id].today(self._now)
+        record.keep_reply(command.reply)
+        self._payments.add(record)
+        self.writes.save(record)
+
+    def _owner(
+        self, command: Accept, record: PaymentRecord, *, was_validated: bool
+    ) -> tuple[CustomerAccount | None, Objection | None]:
+        """Find whose account the money belongs to, or why nobody can tell."""
+        key = (record.company_id, record.serial or "")
+        if key not in self._owners:
+            return None, _objection(ReasonCode.UNKNOWN_SERIAL, f"No device {record.serial!r}.")
+        owner = self._owners[key]
+        if owner is None:
+            return None, _objection(
+                ReasonCode.DEVICE_UNASSIGNED, f"Device {record.serial!r} belongs to nobody."
+            )
+        money = Money(record.amount or 0, record.currency)
+        objection = check_amount(money, command.instance.amount_rules)
+        if objection is not None and not was_validated:
+            return None, objection
+        return self._accounts[owner], None
+
+    def _book_unmatched(self, record: PaymentRecord, objection: Objection | None) -> Outcome:
+        record.status = PaymentStatus.UNMATCHED
+        record.needs_person = True
+        record.reason = objection.code if objection else ""
+        record.message = objection.message if objection else ""
+        self.writes.entries += journal(record, suspense(record), customer_id=None, at=self._now)
+        return _accepted(record)
+
+    def _book_allocated(self, record: PaymentRecord, owner: CustomerAccount) -> Outcome:
+        booking = AllocationBooking(
+            writes=self.writes, directory=self._directory, vault=self._vault, now=self._now
+        )
+        self._accounts[owner.customer_id] = booking.book(record, owner)
+        return _accepted(record, has_work=True)
+
+    # --- final noes ----------------------------------------------------------
+
+    def _deny(self, command: Deny | TakeBack) -> Outcome:
+        record = self._payments.find(command.keys)
+        if record is None:
+            record = self._new_payment(command.instance, command.keys)
+        if record.status.is_booked:
+            return Outcome(decision=Decision.FOUND, payment=record)
+        if record.status is not PaymentStatus.REVERSED:
+            record.status = PaymentStatus.DENIED
+            self.writes.save(record)
+        return Outcome(decision=Decision.NOT_FOUND, payment=record)
+
+    # --- shared --------------------------------------------------------------
+
+    def _new_payment(self, instance: InstanceRecord, keys: PaymentKeys) -> PaymentRecord:
+        record = PaymentRecord(
+            id=new_identifier(),
+            company_id=instance.company_id,
+            instance_id=instance.id,
+            number=0,  # handed out when the batch is written
+            status=PaymentStatus.VALIDATED,
+            currency=self._directory.companies[instance.company_id].company.currency,
+            created_at=self._now,
+            reference=keys.reference,
+            intent=keys.intent,
+        )
+        self._payments.add(record)
+        self.writes.add(record)
+        return record
+
+    def _conflict(self, record: PaymentRecord, what: str) -> Outcome:
+        record.conflict = True
+        self.writes.save(record)
+        self.writes.events.append(
+            {
+                "id": new_identifier(),
+                "company_id": record.company_id,
+                "payment_id": record.id,
+                "kind": "conflict",
+                "detail": what,
+                "at": self._now,
+            }
+        )
+        return Outcome(
+            decision=Decision.CONFLICT,
+            reason=ReasonCode.DUPLICATE_REFERENCE,
+            message="This reference is known with other content; nothing was booked.",
+            payment=record,
+        )
+
+
+def _difference(record: PaymentRecord, request: ValidationRequest | ProcessRequest) -> str:
+    """Name what a call says differently from the row; what one side does not say agrees."""
+    if request.serial is not None and record.serial not in {None, request.serial}:
+        return "serial"
+    if request.amount is not None and record.money not in {None, request.amount}:
+        return "amount"
+    if request.payer is not None and record.payer not in {None, request.payer.e164}:
+        return "payer"
+    return ""
+
+
+def _objection(code: ReasonCode, message: str) -> Objection:
+    return Objection(code=code, message=message)
+
+
+def _unknown_reference() -> Outcome:
+    return Outcome(
+        decision=Decision.NOT_FOUND,
+        reason=ReasonCode.UNKNOWN_REFERENCE,
+        message="No payment is known under this reference; nothing was booked.",
+    )
+
+
+def _accepted(record: PaymentRecord, *, has_work: bool = False) -> Outcome:
+    return Outcome(
+        decision=Decision.ACCEPTED, reply=record.reply, payment=record, has_work=has_work
+    )
+
+
+def _validation_outcome(record: PaymentRecord) -> Outcome:
+    """Answer a validation from the row, the first time and every time again."""
+    refused = record.status in {PaymentStatus.REJECTED, PaymentStatus.UNMATCHED}
+    return Outcome(
+        decision=Decision.REJECTED if refused else Decision.VALIDATED,
+        reason=record.reason if refused else "",
+        message=record.message if refused else "",
+        payment=record,
+    )

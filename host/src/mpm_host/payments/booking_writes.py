@@ -1,0 +1,165 @@
+"""What a batch of bookings writes: collected first, then one statement per table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mpm_host.database import tables as t
+from mpm_host.payments.customer_accounts import CustomerAccount
+from mpm_host.payments.ledger import account_changes
+from mpm_host.payments.payment_records import COLUMNS, PaymentRecord
+
+__all__ = ["BookingWrites"]
+
+_UNCHANGING = {"id", "company_id", "instance_id", "number", "intent", "currency", "created_at"}
+_PAYMENT_UPDATE = (
+    sa.update(t.payments)
+    .where(t.payments.c.id == sa.bindparam("key_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in COLUMNS if name not in _UNCHANGING})
+)
+_CREDIT_UPDATE = (
+    sa.update(t.customers)
+    .where(t.customers.c.id == sa.bindparam("key_id"))
+    .values(credit=sa.bindparam("new_credit"))
+)
+_PLAN_ROW_UPDATE = (
+    sa.update(t.plan_rows)
+    .where(t.plan_rows.c.id == sa.bindparam("key_id"))
+    .values(remaining=sa.bindparam("new_remaining"))
+)
+_ACCESS_DEBT_UPDATE = (
+    sa.update(t.access_debts)
+    .where(t.access_debts.c.id == sa.bindparam("key_id"))
+    .values(remaining=sa.bindparam("new_remaining"))
+)
+_ACCESS_DUE_UPDATE = (
+    sa.update(t.devices)
+    .where(t.devices.c.id == sa.bindparam("key_id"))
+    .values(access_due_on=sa.bindparam("new_due_on"))
+)
+_ORDER_DEFAULTS = {
+    "status": "queued",
+    "reason": "",
+    "detail": "",
+    "fence": 0,
+    "attempts": 0,
+    "failures": 0,
+    "not_found": 0,
+    "doubt": False,
+    "handed": 0,
+    "purpose": None,
+    "follows_id": None,
+}
+_MESSAGE_DEFAULTS = {
+    "status": "queued",
+    "detail": "",
+    "reference": "",
+    "failures": 0,
+    "handed": 0,
+}
+
+
+class BookingWrites:
+    """Rows to insert and update; payments are remembered once however often they change.
+
+    Args:
+        accounts: as they were read; the caller replaces its values as payments change them, and
+            the difference is what gets written.
+    """
+
+    def __init__(self, accounts: Mapping[str, CustomerAccount]) -> None:
+        self._accounts = accounts
+        self._before = dict(accounts)
+        self._new: dict[str, PaymentRecord] = {}
+        self._changed: dict[str, PaymentRecord] = {}
+        self.entries: list[dict[str, object]] = []
+        self.orders: list[dict[str, object]] = []
+        self.messages: list[dict[str, object]] = []
+        self.events: list[dict[str, object]] = []
+
+    def add(self, record: PaymentRecord) -> None:
+        """Insert a payment that is not in the table yet."""
+        self._new[record.id] = record
+
+    def save(self, record: PaymentRecord) -> None:
+        """Update a payment, unless it is inserted anyway."""
+        if record.id not in self._new:
+            self._changed[record.id] = record
+
+    def execute(self, connection: Connection) -> None:
+        """Write everything; the order follows the foreign keys and the lock order."""
+        self._insert_payments(connection)
+        if self._changed:
+            rows = [_update_row(self._changed[key]) for key in sorted(self._changed)]
+            connection.execute(_PAYMENT_UPDATE, rows)
+        self._write_accounts(connection)
+        _insert(connection, t.entries, self.entries)
+        _insert(connection, t.orders, [_ORDER_DEFAULTS | row for row in self.orders])
+        _insert(connection, t.messages, [_MESSAGE_DEFAULTS | row for row in self.messages])
+        _insert(connection, t.events, [{"actor": ""} | row for row in self.events])
+
+    def _insert_payments(self, connection: Connection) -> None:
+        """Insert in the order of the unique keys, so that two processes never wait in a circle."""
+        if not self._new:
+            return
+        counts = Counter(record.instance_id for record in self._new.values())
+        next_numbers = {
+            instance_id: _take_numbers(connection, instance_id, counts[instance_id])
+            for instance_id in sorted(counts)
+        }
+        for record in self._new.values():
+            record.number = next_numbers[record.instance_id]
+            next_numbers[record.instance_id] += 1
+        ordered = sorted(
+            self._new.values(), key=lambda r: (r.instance_id, r.reference or "", r.intent or "")
+        )
+        connection.execute(sa.insert(t.payments), [record.as_row() for record in ordered])
+
+    def _write_accounts(self, connection: Connection) -> None:
+        changes = [
+            account_changes(
+                before,
+                self._accounts[key].account,
+                before.company.id,
+                before.account.currency,
+            )
+            for key, before in self._before.items()
+            if self._accounts[key] is not before
+        ]
+        for statement, rows in (
+            (_CREDIT_UPDATE, [row for change in changes for row in change.credit]),
+            (_PLAN_ROW_UPDATE, [row for change in changes for row in change.plan_rows]),
+            (_ACCESS_DEBT_UPDATE, [row for change in changes for row in change.access_debts]),
+            (_ACCESS_DUE_UPDATE, [row for change in changes for row in change.access_due]),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+        new_debts = [row for change in changes for row in change.new_access_debts]
+        _insert(connection, t.access_debts, new_debts)
+
+
+def _take_numbers(connection: Connection, instance_id: str, count: int) -> int:
+    """Reserve running numbers of an instance and return the first."""
+    statement = (
+        sa.update(t.instances)
+        .where(t.instances.c.id == instance_id)
+        .values(next_number=t.instances.c.next_number + count)
+        .returning(t.instances.c.next_number)
+    )
+    after: int = connection.execute(statement).scalar_one()
+    return after - count
+
+
+def _update_row(record: PaymentRecord) -> dict[str, object]:
+    row = record.as_row()
+    changing = {f"new_{name}": value for name, value in row.items() if name not in _UNCHANGING}
+    return {"key_id": record.id, **changing}
+
+
+def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, object]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)

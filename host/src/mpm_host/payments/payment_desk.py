@@ -1,0 +1,329 @@
+"""The payment desk: what telecoms ask, decided and answered.
+
+Data flows one way: the plugin reads the call, the desk decides, the plugin writes the reply. No
+plugin code runs inside a transaction, and nothing here waits for a manufacturer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import attrs
+import structlog
+
+from mpm_core import (
+    CallRefused,
+    Decision,
+    DeliveryReport,
+    Device,
+    EnquiryRequest,
+    Heartbeat,
+    InboundCall,
+    Malformed,
+    MpmError,
+    NoticeRequest,
+    Objection,
+    PaymentStatus,
+    ProcessRequest,
+    ProviderRequest,
+    ReasonCode,
+    Reply,
+    Stale,
+    ValidationRequest,
+    Verdict,
+)
+from mpm_core.company_plugins import Asked, CompanyPlugins
+from mpm_host.actions.payment_actions import PaymentActions, look_after
+from mpm_host.clock import Clock
+from mpm_host.database.engines import Engines
+from mpm_host.database.group_commit import GroupCommit
+from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.encryption import Vault
+from mpm_host.payments.booking import Accept, Book, Command, Deny, Intend, Outcome
+from mpm_host.payments.payment_notices import PaymentNotices
+from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
+from mpm_host.payments.quotes import Quoted, QuoteQuestion, Quoter, load_device
+
+__all__ = ["PaymentDesk"]
+
+_LOG = structlog.get_logger(__name__)
+_UNAVAILABLE = Reply(status=503, content_type="text/plain; charset=utf-8", body=b"unavailable")
+
+
+class PaymentDesk:
+    """Answers validations, processes and enquiries of every telecom.
+
+    Args:
+        engines: of the database.
+        vault: encrypts what is stored.
+        clock: decides every date.
+        directory: returns companies and instances as they are now.
+        plugins_of: one company's loaded plugins.
+        wake: called after a commit that left work for the workers.
+        note_delivery: takes a gateway's report about a message of a company.
+        patience: seconds a telecom waits for the database before it is told to ask again; what is
+            under way goes on and is found when it asks.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
+        self,
+        *,
+        engines: Engines,
+        vault: Vault,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        plugins_of: Callable[[str], CompanyPlugins],
+        wake: Callable[[], None],
+        note_delivery: Callable[[str, DeliveryReport], None],
+        patience: float = 5.0,
+    ) -> None:
+        self._patience = patience
+        self._note_delivery = note_delivery
+        self._vault = vault
+        self._clock = clock
+        self._plugins_of = plugins_of
+        self._wake = wake
+        self._engines = engines
+        self._directory = directory
+        self._writer: GroupCommit[Command, Outcome] = GroupCommit(
+            engines.write, Book(vault=vault, clock=clock, directory=directory), name="booking"
+        )
+        self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
+            engines.read, Quoter(clock=clock, directory=directory), name="quotes"
+        )
+        self._notices = PaymentNotices(
+            engines=engines,
+            clock=clock,
+            actions=PaymentActions(vault=vault, directory=directory),
+            submit=self._writer.submit,
+            wake=wake,
+        )
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        self._reader.close()
+        self._writer.close()
+
+    async def answer(
+        self, instance: InstanceRecord, call: InboundCall, correlation_id: str
+    ) -> Reply:
+        """Answer one inbound call in the protocol's own words; never raises."""
+        inbound = _Inbound(
+            plugins=self._plugins_of(instance.company_id),
+            instance=instance,
+            call=call,
+            correlation_id=correlation_id,
+        )
+        request: ProviderRequest | None = None
+        try:
+            request = inbound.read()
+            deciding = self._decide(inbound, request)
+            verdict, stored = await asyncio.wait_for(deciding, self._patience)
+        except CallRefused as refusal:
+            verdict, stored = _refusal_verdict(refusal), None
+        except Exception as error:  # noqa: BLE001 - whatever failed, the telecom may ask again
+            # Only the kind of error: a database error's text repeats phone numbers.
+            inbound.log.error("call_failed", error=type(error).__name__)  # noqa: TRY400 - as said
+            verdict, stored = _unavailable(), None
+        inbound.log.info(
+            "call_answered",
+            path=call.path,
+            source=call.source,
+            decision=verdict.decision.value,
+            reason=str(verdict.reason),
+        )
+        return stored or _write_or_unavailable(inbound, request, verdict)
+
+    async def _decide(
+        self, inbound: _Inbound, request: ProviderRequest
+    ) -> tuple[Verdict, Reply | None]:
+        match request:
+            case ValidationRequest():
+                return await self._validate(inbound, request), None
+            case ProcessRequest():
+                return await self._process(inbound, request)
+            case EnquiryRequest():
+                return await self._enquire(inbound.instance, request), None
+            case DeliveryReport():
+                company_id = inbound.instance.company_id
+                await asyncio.to_thread(self._note_delivery, company_id, request)
+                return Verdict(decision=Decision.NOTED), None
+            case NoticeRequest():
+                return await self._notices.hear(inbound.instance, request), None
+            case Heartbeat():
+                return Verdict(decision=Decision.NOTED), None
+
+    # --- validate ------------------------------------------------------------
+
+    async def _validate(self, inbound: _Inbound, request: ValidationRequest) -> Verdict:
+        quoted = await self._quote(inbound.instance, request)
+        objection = quoted.objection or await self._ask_plugins(inbound, request, quoted)
+        intend = Intend(
+            instance=inbound.instance,
+            request=request,
+            objection=objection,
+            device_kind=quoted.device_kind,
+        )
+        return _verdict(await asyncio.wrap_future(self._writer.submit(intend)))
+
+    async def _quote(self, instance: InstanceRecord, request: ValidationRequest) -> Quoted:
+        if not instance.takes_new_work:
+            return Quoted(
+                objection=Objection(
+                    code=ReasonCode.PLUGIN_NOT_ENABLED,
+                    message="This way of paying is switched off; nothing was taken.",
+                )
+            )
+        question = QuoteQuestion(instance=instance, request=request)
+        return await asyncio.wrap_future(self._reader.submit(question))
+
+    async def _ask_plugins(
+        self, inbound: _Inbound, request: ValidationRequest, quoted: Quoted
+    ) -> Objection | None:
+        """Let every enabled instance object; the first objection in the order of names counts."""
+        hook, plugins = "mpm_validate_payment", inbound.plugins
+        directory = self._directory()
+        askable = {
+            record.name
+            for record in directory.instances_of(inbound.instance.company_id)
+            if record.takes_new_work and plugins.has_hook(record.name, hook)
+        }
+        if not askable or quoted.device_id is None or quoted.quote is None:
+            return None
+        maker = directory.instances[quoted.manufacturer_id or ""].name
+        details_class = plugins.instance(maker).manifest.details_class
+        asked = plugins.ask_all(
+            hook,
+            correlation_id=inbound.correlation_id,
+            only=askable,
+            payment=request,
+            device=await asyncio.to_thread(self._read_device, quoted.device_id, details_class),
+            quote=quoted.quote,
+        )
+        return _first_objection(asked, essential={inbound.instance.name, maker})
+
+    def _read_device(self, device_id: str, details_class: type | None) -> Device:
+        with self._engines.read.connect() as connection:
+            return load_device(connection, device_id, self._vault, details_class)[0]
+
+    # --- process -------------------------------------------------------------
+
+    async def _process(
+        self, inbound: _Inbound, request: ProcessRequest
+    ) -> tuple[Verdict, Reply | None]:
+        """Book. The *accepted* reply is encoded first: what cannot be said is not booked."""
+        accepted = Verdict(decision=Decision.ACCEPTED, number=request.number)
+        command = Accept(
+            instance=inbound.instance, request=request, reply=inbound.write(request, accepted)
+        )
+        outcome = await asyncio.wrap_future(self._writer.submit(command))
+        if outcome.has_work:
+            self._wake()
+        return _verdict(outcome), outcome.reply
+
+    # --- enquire -------------------------------------------------------------
+
+    async def _enquire(self, instance: InstanceRecord, request: EnquiryRequest) -> Verdict:
+        deny = Deny(instance=instance, request=request)
+        record = await asyncio.to_thread(self._find, deny.keys)
+        if record is not None and (record.status.is_booked or not request.final):
+            if record.status is PaymentStatus.UNKNOWN:
+                await asyncio.to_thread(self._look_after, record.id)
+            return _found(record)
+        if not request.final:
+            return Verdict(decision=Decision.NOT_FOUND, reason=ReasonCode.UNKNOWN_REFERENCE)
+        return _verdict(await asyncio.wrap_future(self._writer.submit(deny)))
+
+    def _look_after(self, payment_id: str) -> None:
+        if look_after(self._engines, payment_id, self._clock()):
+            self._wake()
+
+    def _find(self, keys: PaymentKeys) -> PaymentRecord | None:
+        with self._engines.read.connect() as connection:
+            return find_payments(connection, [keys], lock=False).find(keys)
+
+
+@attrs.frozen(kw_only=True)
+class _Inbound:
+    """One inbound call with who it is for: what every step of answering it needs."""
+
+    plugins: CompanyPlugins
+    instance: InstanceRecord
+    call: InboundCall
+    correlation_id: str
+
+    @property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """Log lines of this call carry its instance and correlation id."""
+        bound: structlog.stdlib.BoundLogger = _LOG.bind(
+            instance=self.instance.name, correlation_id=self.correlation_id
+        )
+        return bound
+
+    def read(self) -> ProviderRequest:
+        """Let the plugin authenticate and decode the call."""
+        return self.plugins.read_call(
+            self.instance.name, self.call, correlation_id=self.correlation_id
+        )
+
+    def write(self, request: ProviderRequest | None, verdict: Verdict) -> Reply:
+        """Let the plugin encode our answer."""
+        return self.plugins.write_reply(
+            self.instance.name, self.call, request, verdict, correlation_id=self.correlation_id
+        )
+
+
+def _write_or_unavailable(
+    inbound: _Inbound, request: ProviderRequest | None, verdict: Verdict
+) -> Reply:
+    try:
+        return inbound.write(request, verdict)
+    except MpmError:
+        return _UNAVAILABLE  # logged by the dispatch; the telecom asks again
+
+
+def _first_objection(asked: Sequence[Asked], *, essential: set[str]) -> Objection | None:
+    """Return the first objection; a failed check counts only of the instances that matter."""
+    for answer in asked:
+        if isinstance(answer.answer, Objection):
+            return answer.answer
+        if answer.error is not None and answer.instance in essential:
+            return Objection(
+                code=ReasonCode.PLUGIN_UNAVAILABLE,
+                message=f"The plugin {answer.instance} could not check the payment.",
+            )
+    return None
+
+
+def _found(record: PaymentRecord) -> Verdict:
+    return Verdict(
+        decision=Decision.FOUND,
+        reason=record.reason,
+        message=record.message,
+        number=record.number,
+        payment=record.facts(),
+    )
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    record = outcome.payment
+    return Verdict(
+        decision=outcome.decision,
+        reason=outcome.reason,
+        message=outcome.message,
+        number=record.number if record else None,
+        payment=record.facts() if record else None,
+    )
+
+
+def _refusal_verdict(refusal: CallRefused) -> Verdict:
+    if isinstance(refusal, Malformed):
+        return Verdict(decision=Decision.MALFORMED, message=str(refusal), fields=refusal.fields)
+    if isinstance(refusal, Stale):
+        return Verdict(decision=Decision.STALE, message=str(refusal))
+    return Verdict(decision=Decision.UNAUTHENTICATED, message=str(refusal))
+
+
+def _unavailable() -> Verdict:
+    return Verdict(decision=Decision.UNAVAILABLE, message="We cannot answer now; please ask again.")

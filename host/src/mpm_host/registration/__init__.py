@@ -1,0 +1,3 @@
+"""Places, tariffs, appliances, customers and their devices."""
+
+from __future__ import annotations

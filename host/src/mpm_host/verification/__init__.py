@@ -1,0 +1,3 @@
+"""Recomputing the ledger and checking its invariants."""
+
+from __future__ import annotations

@@ -1,0 +1,166 @@
+"""Checks of where money came from and what it bought: clearing, prices, and reversals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+import sqlalchemy as sa
+
+from mpm_core import ChargeKind, Money, PaymentStatus
+from mpm_core.tariffs import price_of
+from mpm_host.database import tables as t
+from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.verification.verification_values import Check, Difference, FoundRow
+
+__all__ = ["MONEY_CHECKS"]
+
+_BOOKED = [status.value for status in PaymentStatus if status.is_booked]
+_REVERSED = PaymentStatus.REVERSED.value
+_CLEARING = LedgerAccount.CLEARING.value
+
+
+def _clearing_equals_the_payment() -> Check:
+    """The telecom owes us what is booked, and nothing for what was taken back or never came.
+
+    A payment whose lines are wrong already is told by I2.
+    """
+    p, e = t.payments.c, t.entries.c
+    is_clearing = e.account == _CLEARING
+    owed = sa.func.coalesce(sa.func.sum(sa.case((is_clearing, -e.amount), else_=0)), 0)
+    lines = sa.func.coalesce(sa.func.sum(sa.case((is_clearing, 0), else_=e.amount)), 0)
+    expected = sa.case((p.status.in_(_BOOKED), sa.func.coalesce(p.amount, 0)), else_=0)
+    query = (
+        sa.select(
+            p.company_id, p.id, p.status, p.currency, owed.label("owed"),
+            expected.label("expected"),
+        )
+        .select_from(t.payments.outerjoin(t.entries, e.payment_id == p.id))
+        .group_by(p.company_id, p.id, p.status, p.currency, p.amount)
+        .having(sa.and_(owed != expected, lines == expected))
+    )  # fmt: skip
+    return Check(
+        query=query,
+        company=p.company_id,
+        tell=lambda row, company: Difference(
+            rule="I5",
+            company=company,
+            subject=f"payment {row.id} ({row.status})",
+            fact="what the telecom owes for it",
+            expected=_money(row.expected, row.currency),
+            found=_money(row.owed, row.currency),
+        ),
+    )
+
+
+def _energy_is_priced_rightly() -> Check:
+    """What energy cost is its quantity at the stored price, rounded up; no more could be bought."""
+    o = t.orders.c
+    query = sa.select(
+        o.company_id, o.id, o.quantity, o.unit_price, o.money, o.currency, o.calculation
+    ).where(o.kind == ChargeKind.ENERGY.value, o.unit_price.is_not(None))
+    return Check(
+        query=query,
+        company=o.company_id,
+        is_wrong=lambda row: bool(_price_problem(row)),
+        tell=lambda row, company: Difference(
+            rule="I9",
+            company=company,
+            subject=f"order {row.id}",
+            fact="price of its energy",
+            expected=_price_problem(row),
+            found=_money(row.money, row.currency),
+        ),
+    )
+
+
+def _price_problem(row: FoundRow) -> str:
+    """Say what the energy should have cost, or nothing if it is right."""
+    calculation = row.calculation
+    if not calculation:  # a retry or reissue of a sale says nothing new; given away: no price
+        return ""
+    try:
+        return _wrong_price(row, Decimal(row.unit_price), calculation)
+    except (KeyError, ValueError, InvalidOperation, TypeError):
+        return "a readable calculation"
+
+
+def _wrong_price(row: FoundRow, price: Decimal, calculation: Mapping[str, str]) -> str:
+    cost = price_of(row.quantity, price, row.currency)
+    if cost != row.money:
+        return _money(cost, row.currency)
+    available = int(calculation["available"])
+    one_step_more = row.quantity + int(calculation["energy_step"])
+    if not cost <= available < price_of(one_step_more, price, row.currency):
+        return f"the most that {_money(available, row.currency)} buys"
+    return ""
+
+
+def _reversals_restore_balances() -> Check:
+    """A reversal leaves nothing of a payment but what was delivered, owed as credit."""
+    p, e, r = t.payments.c, t.entries.c, t.plan_rows.c
+    total = sa.func.sum(e.amount)
+    debts = [LedgerAccount.ACCESS_RATE.value, LedgerAccount.SUSPENSE.value]
+    owed_again = sa.and_(e.account == LedgerAccount.INSTALMENT.value, t.plans.c.live)
+    query = (
+        sa.select(p.company_id, p.id, p.currency, e.account, e.refers_to, total.label("total"))
+        .select_from(
+            t.payments.join(t.entries, e.payment_id == p.id)
+            .outerjoin(t.plan_rows, r.id == e.refers_to)
+            .outerjoin(t.plans, t.plans.c.id == r.plan_id)
+        )
+        .where(p.status == _REVERSED, sa.or_(e.account.in_(debts), owed_again))
+        .group_by(p.company_id, p.id, p.currency, e.account, e.refers_to)
+        .having(total != 0)
+    )
+    return Check(
+        query=query,
+        company=p.company_id,
+        tell=lambda row, company: Difference(
+            rule="I10",
+            company=company,
+            subject=f"payment {row.id} (reversed)",
+            fact=f"what is left of its {row.account}",
+            expected=_money(0, row.currency),
+            found=_money(row.total, row.currency),
+        ),
+    )
+
+
+def _only_delivered_value_stays_sold() -> Check:
+    p, e, k = t.payments.c, t.entries.c, t.tokens.c
+    total = sa.func.sum(e.amount)
+    sold = [LedgerAccount.ENERGY.value, LedgerAccount.TIME.value, LedgerAccount.EAAS.value]
+    delivered = sa.exists().where(k.payment_id == p.id, k.device_id == p.device_id)
+    query = (
+        sa.select(p.company_id, p.id, p.currency, e.account, total.label("total"))
+        .join(t.entries, e.payment_id == p.id)
+        .where(p.status == _REVERSED, e.account.in_(sold), sa.not_(delivered))
+        .group_by(p.company_id, p.id, p.currency, e.account)
+        .having(total != 0)
+    )
+    return Check(
+        query=query,
+        company=p.company_id,
+        tell=lambda row, company: Difference(
+            rule="I10",
+            company=company,
+            subject=f"payment {row.id} (reversed)",
+            fact=f"what is left of its {row.account}",
+            expected=f"{_money(0, row.currency)}, as nothing was delivered",
+            found=_money(row.total, row.currency),
+        ),
+    )
+
+
+def _money(minor: object, currency: str) -> str:
+    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
+    return f"{Money(int(str(minor)), currency)} {currency}"
+
+
+MONEY_CHECKS: tuple[Check, ...] = (
+    _clearing_equals_the_payment(),
+    _energy_is_priced_rightly(),
+    _reversals_restore_balances(),
+    _only_delivered_value_stays_sold(),
+)
