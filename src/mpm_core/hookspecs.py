@@ -18,6 +18,10 @@ past `context.deadline` the host goes on as if the outcome were unknown, and a l
 as evidence. Vendor hooks raise from `mpm_core.errors`: `Refused`, `NotSent`, `Throttled`,
 `OutcomeUnknown`, `Misconfigured`. A vendor hook never repeats a request that may have had an
 effect.
+
+`mpm-host` 0.1 does not call all of them yet: pushes (`mpm_push_payment`, `mpm_query_payment`),
+`mpm_report_payment`, `mpm_clear_device`, `mpm_read_device` and the told hooks wait for later
+versions.
 """
 
 from __future__ import annotations
