@@ -17,6 +17,7 @@ __all__ = ["bound_socket", "run", "running"]
 
 _START_SECONDS = 20.0
 _DRAIN_SECONDS = 20
+_BACKLOG = 2048
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -29,6 +30,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(_BACKLOG)  # who calls before the server is up waits instead of being refused
     except OSError as error:
         bound.close()
         raise UserError(
