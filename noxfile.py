@@ -54,6 +54,12 @@ def scaffold(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow", "tests/scaffold", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def faults(session: nox.Session) -> None:
+    """Kill a host at random moments and compare the books after every kill."""
+    session.run("pytest", "-m", "slow", "tests/faults", *session.posargs)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Build every wheel, install them without the checkout and play the demo from them."""

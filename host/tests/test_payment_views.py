@@ -207,6 +207,8 @@ def test_messages_hide_bodies_unless_they_are_asked_for(company):
         "body": None,
         "status": "sent",
         "detail": "",
+        "segments": None,
+        "cost": "",
         "created_at": "2026-03-01T21:30:00+00:00",
         "sent_at": "2026-03-01T21:30:00+00:00",
     }

@@ -23,6 +23,9 @@ from tests.faults.scene import crash_scene
 from tests.faults.sizes import sizes
 from tests.faults.waiting import open_orders, wait_until_nothing_is_open
 
+# Where the dice fall depends on the machine's load: run by `nox -s faults`, on a quiet machine.
+pytestmark = pytest.mark.slow
+
 CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 OVER_A_LEASE = timedelta(minutes=3)  # a killed worker's attempt is nobody's by then
 LONGEST_LIFE = 0.6  # seconds from listening to the kill
