@@ -134,10 +134,17 @@ def load_accounts(
 def _owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[DeviceKey, str | None]:
     if not keys:
         return {}
-    query = sa.select(t.devices.c.company_id, t.devices.c.serial, t.devices.c.customer_id).where(
-        sa.tuple_(t.devices.c.company_id, t.devices.c.serial).in_(keys)
+    d, wanted = t.devices.c, set(keys)
+    # Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every device.
+    query = sa.select(d.company_id, d.serial, d.customer_id).where(
+        d.company_id.in_(sorted({company_id for company_id, _ in wanted})),
+        d.serial.in_(sorted({serial for _, serial in wanted})),
     )
-    return {(row.company_id, row.serial): row.customer_id for row in connection.execute(query)}
+    return {
+        (row.company_id, row.serial): row.customer_id
+        for row in connection.execute(query)
+        if (row.company_id, row.serial) in wanted
+    }
 
 
 def _customers(

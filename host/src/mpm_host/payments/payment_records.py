@@ -161,12 +161,27 @@ def find_payments(
             values.setdefault(name, set()).add((keys.instance_id, value))
     records: dict[str, PaymentRecord] = {}
     for name, pairs in sorted(values.items()):
-        query = (
-            sa.select(t.payments)
-            .where(sa.tuple_(t.payments.c.instance_id, t.payments.c[name]).in_(sorted(pairs)))
-            .order_by(t.payments.c.id)
-        )
-        rows = connection.execute(query.with_for_update() if lock else query).mappings()
+        rows = connection.execute(_rows_of(name, pairs, lock=lock)).mappings()
         for row in rows:
-            records.setdefault(row["id"], PaymentRecord.from_row(row))
+            if (row["instance_id"], row[name]) in pairs:
+                records.setdefault(row["id"], PaymentRecord.from_row(row))
     return PaymentIndex(records.values())
+
+
+def _rows_of(
+    name: str, pairs: set[tuple[str, str | int]], *, lock: bool
+) -> sa.Select[tuple[object, ...]]:
+    """Ask for the payments with these values of one key, and perhaps a few namesakes.
+
+    Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every payment.
+    """
+    p = t.payments.c
+    query = (
+        sa.select(t.payments)
+        .where(
+            p.instance_id.in_(sorted({instance_id for instance_id, _ in pairs})),
+            p[name].in_(sorted({value for _, value in pairs})),
+        )
+        .order_by(p.id)
+    )
+    return query.with_for_update() if lock else query
