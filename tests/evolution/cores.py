@@ -20,7 +20,7 @@ GROWTH = (
     # every hook gets an argument more
     ("hookspecs", r"(\n    |\(|, )context: CallContext", r"\1later: str, context: CallContext"),
     (
-        "company_plugins",
+        "company_plugins/__init__",
         r"given: dict\[str, object\] = \{\}",
         r"given: dict[str, object] = dict(later='new')",
     ),
