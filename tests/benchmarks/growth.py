@@ -1,0 +1,66 @@
+"""What a payment costs when the history is ten times as long, and whether its statements scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.benchmarks.bulk import copy_history
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.stage import CUSTOMERS, Stage, both_databases, stage
+from tests.support.query_plans import captured_statements, scanning_statements
+
+__all__ = ["growth_figures"]
+
+_SHORT, _LONG = 20_000, 200_000
+_LARGE = 10_000_000
+_ROUNDS = 4
+_PAYMENTS = 1500
+_COMMAND = "python -m tests.benchmarks --only growth"
+
+
+def growth_figures(*, large: bool) -> Iterator[Figure]:
+    """Measure on both databases.
+
+    Args:
+        large: grow to ten million payments instead of two hundred thousand.
+    """
+    end = _LARGE if large else _LONG
+    with both_databases() as urls:
+        for kind, url in urls.items():
+            with stage(url) as made:
+                made.accept("SEED", CUSTOMERS, callers=32)
+                engine = made.desk.host.engines.write
+                copy_history(engine, prefix="SEED", first=0, payments=_SHORT)
+                short = _rate(made, "SHORT")
+                copy_history(engine, prefix="SEED", first=_SHORT, payments=end - _SHORT)
+                long = _rate(made, "LONG")
+                yield Figure(
+                    name=f"cost of a payment at {end:,} payments against {_SHORT:,}, {kind}",
+                    value=short / long,
+                    target=1.3,
+                    at_most=True,
+                    note=f"{short:.0f}/s against {long:.0f}/s, best of {_ROUNDS} rounds",
+                    command=_COMMAND + (" --large" if large else ""),
+                )
+                yield _scan_figure(made, kind, end)
+
+
+def _rate(made: Stage, prefix: str) -> float:
+    made.accept(f"{prefix}WARM", 200, callers=32)
+    return max(made.accept(f"{prefix}{n}X", _PAYMENTS, callers=32) for n in range(_ROUNDS))
+
+
+def _scan_figure(made: Stage, kind: str, size: int) -> Figure:
+    """Ask the planner about every statement of a batch of payments."""
+    engine = made.desk.host.engines.write
+    with captured_statements(engine) as said:
+        made.accept("PLANNED", 40, callers=40)
+    scanning = scanning_statements(engine, said)
+    return Figure(
+        name=f"statements of a payment that scan a growing table at {size:,} payments, {kind}",
+        value=float(len(scanning)),
+        target=0.0,
+        at_most=True,
+        note=f"{len(said)} statements explained; scanning: {sorted(scanning) or 'none'}",
+        command=_COMMAND,
+    )

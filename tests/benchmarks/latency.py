@@ -1,0 +1,90 @@
+"""Whether a manufacturer's trouble reaches the telecom: accept latency with all of them hanging."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import structlog
+
+from mpm_core import SimulatedPayment, SimulatedReply
+from mpm_host.demo.simulated_world import SimulatedWorld, simulated_world
+from tests.benchmarks.figures import Figure
+
+__all__ = ["latency_figure"]
+
+_PAYMENTS = 300
+_CALLERS = 4
+_METERS = 100
+_TRIES = 20
+_YES = SimulatedReply(body=b"<COMMAND><STATUS>200</STATUS></COMMAND>")
+
+
+def latency_figure() -> Figure:
+    """Compare the median of process calls with all manufacturers hanging and with all up."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with (
+        tempfile.TemporaryDirectory(prefix="mpm-bench-") as folder,
+        simulated_world(Path(folder)) as world,
+    ):
+        tariff = world.tariff("Household", "100")
+        for number in range(_METERS):
+            world.customer_with_meter("Asha", "+255781230001", _serial(number), tariff)
+        _latencies(world, "WARM")
+        up = _latencies(world, "UP")
+        for maker in ("calin", "sunking"):
+            world.simulators[maker].set_fault("timeout_after_mint")
+        down = _latencies(world, "DOWN")
+    return Figure(
+        name="accept latency with every manufacturer hanging against all up, HTTP, SQLite",
+        value=statistics.median(down) / statistics.median(up),
+        target=1.2,
+        at_most=True,
+        note=(
+            f"median {statistics.median(down) * 1000:.1f} ms against "
+            f"{statistics.median(up) * 1000:.1f} ms; slowest of twenty "
+            f"{_slow(down) * 1000:.0f} ms against {_slow(up) * 1000:.0f} ms"
+        ),
+        command="python -m tests.benchmarks --only latency",
+    )
+
+
+def _serial(number: int) -> str:
+    return str(47_000_300_000 + number % _METERS)
+
+
+def _latencies(world: SimulatedWorld, prefix: str) -> list[float]:
+    """Make process calls from a few callers; return the seconds each took."""
+    payer, airtel = world.payers["airtel"], world.simulators["airtel"]
+
+    def pay(number: int) -> float:
+        payment = SimulatedPayment(
+            reference=f"{prefix}{number}",
+            serial=_serial(number),
+            amount=world.money("1000"),
+            msisdn="255781234567",
+        )
+        call = airtel.process_call(payment, airtel.settings(""), _YES)
+        if call is None:
+            raise RuntimeError("The simulated telecom would not pay.")
+        began = time.perf_counter()
+        for _ in range(_TRIES):  # told to ask again, a telecom asks again: that counts as waiting
+            answer = http.post(
+                f"{payer.callback_url}/{call.path}", headers=dict(call.headers), content=call.body
+            )
+            if b"<STATUS>200</STATUS>" in answer.content:
+                return time.perf_counter() - began
+        raise RuntimeError(f"A payment was refused: {answer.content!r}")
+
+    with httpx.Client(timeout=60, trust_env=False) as http, ThreadPoolExecutor(_CALLERS) as pool:
+        return list(pool.map(pay, range(_PAYMENTS)))
+
+
+def _slow(latencies: list[float]) -> float:
+    return sorted(latencies)[len(latencies) * 19 // 20]
