@@ -74,7 +74,7 @@ def _script(stage: Stage) -> str:
             lines.append("SELECT nextval('bench_number') AS number \\gset")
             continue
         text = _with_all_rows(statement, rows, names)
-        if "FROM mpm_device" in text and "serial) IN" in text:
+        if text.startswith("SELECT mpm_device.company_id, mpm_device.serial"):
             text = text.replace(
                 "mpm_device.customer_id \n", "mpm_device.customer_id AS customer, id AS device \n"
             )
