@@ -60,6 +60,13 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow", "tests/faults", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def nightly(session: nox.Session) -> None:
+    """Kill a host more often, with more payments, on both databases; an hour or so."""
+    env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000"}
+    session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Build every wheel, install them without the checkout and play the demo from them."""
