@@ -141,7 +141,7 @@ class PaymentIndex:
 def _named_keys(keys: PaymentKeys | PaymentRecord) -> Iterator[tuple[str, str | int]]:
     for name in ("reference", "number", "intent"):
         value = getattr(keys, name)
-        if value is not None:
+        if value is not None and value != 0:  # 0: its number is handed out when it is written
             yield name, value
 
 
