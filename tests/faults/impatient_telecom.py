@@ -25,6 +25,8 @@ _THREADS = 8
 _PAUSE_SECONDS = 0.02
 _REPEATS = 0.3  # of the acknowledged payments are said once more
 _ACCEPTED = b"<STATUS>200</STATUS>"
+# What Airtel hears of a validation when we cannot tell: a 200, because no money has moved yet.
+_ASK_AGAIN = b"<MESSAGE>Service unavailable, try again</MESSAGE>"
 
 
 def planned_payments(scene: Scene, count: int) -> list[SimulatedPayment]:
@@ -89,6 +91,16 @@ class ImpatientTelecom:
             if not self._changed.wait_for(lambda: self._open == 0, timeout=seconds):
                 raise TimeoutError(f"{self._open} payments were never answered.")
 
+    def wait_until_one_is_acknowledged(self, seconds: float) -> None:
+        """Wait for the first *accepted*.
+
+        Raises:
+            TimeoutError: there was none.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self.acknowledged), timeout=seconds):
+                raise TimeoutError("No payment was acknowledged.")
+
     def _run(self) -> None:
         url = self.scene.callback_url
         with httpx.Client(timeout=20, trust_env=False) as http:
@@ -112,10 +124,12 @@ class ImpatientTelecom:
             self._note(payment.reference, answer)
 
     def _note(self, reference: str, answer: SimulatedReply) -> None:
-        if _ACCEPTED not in answer.body:
-            self.refused.append(reference)
-        elif self.acknowledged.setdefault(reference, answer.body) != answer.body:
-            self.differing.append(reference)
+        with self._changed:
+            if _ACCEPTED not in answer.body:
+                self.refused.append(reference)
+            elif self.acknowledged.setdefault(reference, answer.body) != answer.body:
+                self.differing.append(reference)
+            self._changed.notify_all()
 
     def _insist(
         self, http: httpx.Client, url: str, sign: Callable[[], SimulatedCall | None]
@@ -135,7 +149,12 @@ class ImpatientTelecom:
             except httpx.TransportError:
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+            if not _says_ask_again(answer):
                 return SimulatedReply(status=answer.status_code, body=answer.content)
             time.sleep(_PAUSE_SECONDS)
         return None
+
+
+def _says_ask_again(answer: httpx.Response) -> bool:
+    """Tell whether an answer is neither yes nor no, by its status or in Airtel's own words."""
+    return answer.is_server_error or _ASK_AGAIN in answer.content

@@ -19,6 +19,7 @@ from mpm_host.services import Services
 
 __all__ = ["answer_before_commit", "ask_again_after_a_crash"]
 
+_LATER_SECONDS = 5.0
 _IN_HAND = (OrderStatus.SENT, OrderStatus.UNKNOWN)
 
 
@@ -44,7 +45,9 @@ def answer_before_commit(services: Services, _host: Host) -> None:
     def submit_later(item: Command) -> Future[Outcome]:
         if not isinstance(item, Accept):
             return submit(item)
-        threading.Timer(0.05, submit, [item]).start()
+        later = threading.Timer(_LATER_SECONDS, submit, [item])
+        later.daemon = True
+        later.start()
         future: Future[Outcome] = Future()
         future.set_result(Outcome(decision=Decision.ACCEPTED, reply=item.reply))
         return future

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -37,12 +38,13 @@ from tests.faults.killable_host import (
 )
 from tests.support.config_text import config_text
 
-__all__ = ["Device", "Scene", "crash_scene"]
+__all__ = ["Device", "Distant", "Scene", "crash_scene"]
 
 _SYSTEMS_PER_METERS = 6  # every sixth device is a solar home system
 _DEBTORS = 3  # every third customer owes for something else
 _PAYMENTS_PER_DEVICE = 4
 _WAY_SECONDS = 0.05
+_HOLD_SECONDS = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +66,7 @@ class Scene:
     airtel_settings: dict[str, object]
     calin: CalinSimulator
     sunking: SunKingSimulator
+    distant: Mapping[str, Distant]
     devices: tuple[Device, ...]
 
     @property
@@ -74,15 +77,38 @@ class Scene:
             return f"{self.host.url}/callbacks/{connection.execute(key).scalar_one()}"
 
 
-class _Distant:
-    """A manufacturer some way off: it has minted for a while before its answer arrives."""
+class Distant:
+    """A manufacturer some way off: it has minted for a while before its answer arrives.
+
+    After `hold_answers` it mints and says nothing until `let_go`: whoever asked can be killed
+    between the two for sure.
+    """
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._may_answer = threading.Event()
+        self._may_answer.set()
+        self._holds_one = threading.Event()
 
     def handle(self, request: SimulatedRequest) -> SimulatedReply:
         reply = self._simulator.handle(request)
+        if not self._may_answer.is_set():
+            self._holds_one.set()
+            self._may_answer.wait(_HOLD_SECONDS)
         return attrs.evolve(reply, delay=max(reply.delay, _WAY_SECONDS))
+
+    def hold_answers(self) -> None:
+        """Answer nobody until `let_go`."""
+        self._holds_one.clear()
+        self._may_answer.clear()
+
+    def wait_until_one_is_held(self, seconds: float) -> bool:
+        """Wait until something was minted whose answer is held; tell whether it was."""
+        return self._holds_one.wait(seconds)
+
+    def let_go(self) -> None:
+        """Answer whoever still listens, and everybody from now on at once."""
+        self._may_answer.set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._simulator, name)
@@ -96,7 +122,7 @@ def crash_scene(
     clock = MovableClock(offset=process_context().Value("d", 0.0))
     airtel, calin = AirtelSimulator(clock=clock), CalinSimulator(clock=clock)
     sunking = SunKingSimulator(clock=clock)
-    distant = {"calin": _Distant(calin), "sunking": _Distant(sunking)}
+    distant = {"calin": Distant(calin), "sunking": Distant(sunking)}
     with serve(distant) as simulation:
         airtel_settings = dict(airtel.settings(""))
         text = config_text(
@@ -123,6 +149,7 @@ def crash_scene(
                     airtel_settings=airtel_settings,
                     calin=calin,
                     sunking=sunking,
+                    distant=distant,
                     devices=devices,
                 )
             finally:
