@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from mpm_host.configuration.config import load_config
 from mpm_host.database.engines import open_engines
 from mpm_host.database.tables import audit
 from mpm_host.host import Host
+from tests.support.terminals import on_a_terminal
 
 SETTINGS = """
     api_url: str = setting(help="Where.", kind="url", example="https://acme.example")
@@ -363,38 +361,6 @@ def test_enable_refuses_a_plugin_that_is_not_allowed(mpm):
 
 
 # --- on a terminal --------------------------------------------------------------------------------
-
-
-def on_a_terminal(mpm, plugin_folder, answers, *arguments):
-    """Run with a terminal as input; return what the terminal showed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "mpm_host", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=mpm.folder,
-        env=os.environ | {"PYTHONPATH": str(plugin_folder.path), "TERM": "dumb"},
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        shown = _converse(ours, answers)
-        assert process.wait(30) == 0, shown
-    os.close(ours)
-    return shown
-
-
-def _converse(terminal, answers):
-    """Type each answer once its question, ended by a colon and a blank, is there."""
-    shown, left = "", list(answers)
-    while True:
-        try:
-            shown += os.read(terminal, 4096).decode()
-        except OSError:  # the other end was closed
-            return shown.replace("\r\n", "\n")
-        if left and shown.endswith(": "):
-            os.write(terminal, f"{left.pop(0)}\n".encode())
-            shown += "▶"
 
 
 def test_a_terminal_is_asked_for_everything_the_first_time(mpm, plugin_folder):

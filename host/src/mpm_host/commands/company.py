@@ -7,12 +7,15 @@ import click
 from mpm_core import UserError
 from mpm_core.discovery import canonical_name
 from mpm_core.settings import SettingsPlace
+from mpm_host.commands.company_checklist import checklist_command
+from mpm_host.commands.company_protection import protected_password_command
 from mpm_host.commands.company_settings import (
     GivenSetting,
     ask_for_settings,
     split_given,
     with_given,
 )
+from mpm_host.commands.company_sign_up import sign_up_command
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.surroundings import is_terminal, opened_host, person
 from mpm_host.companies.company_views import (
@@ -34,6 +37,10 @@ def command() -> None:
 
     Companies that mpm.toml declares are changed there.
     """
+
+
+for _each in (sign_up_command, checklist_command, protected_password_command):
+    command.add_command(_each)
 
 
 @command.command("create")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 from sqlalchemy.engine import Connection
 
-from mpm_core import Secret, UserError
 from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.passwords import check_password, hash_password
 from mpm_host.access.roles import Role
@@ -22,7 +20,8 @@ from mpm_host.access.user_store import (
     read_email,
 )
 from mpm_host.commands.output import json_option, print_json, print_table
-from mpm_host.commands.surroundings import is_terminal, opened_host, person
+from mpm_host.commands.passwords import GivenPassword
+from mpm_host.commands.surroundings import opened_host, person
 from mpm_host.refusals import ServiceRefused
 
 __all__ = ["command"]
@@ -62,7 +61,8 @@ def create(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Create a user of company SLUG; asks for the password on a terminal."""
     email = read_email(email)
-    password = check_password(_password(password_env, password_file), email=email)
+    given = GivenPassword(option="--password", variable=password_env, file=password_file)
+    password = check_password(given.read("Password"), email=email)
     new = NewUser(
         email=email, name=name or email, role=Role(role), password=hash_password(password)
     )
@@ -108,23 +108,6 @@ def disable(*, slug: str, email: str, as_json: bool) -> None:
         print_json(_shown(user))
     else:
         click.echo(f"User {user.email!r} is disabled and logged out.")
-
-
-def _password(variable: str | None, file: Path | None) -> Secret:
-    if variable is not None and file is not None:
-        raise UserError("Give --password-env or --password-file, not both.")
-    if variable is not None:
-        if variable not in os.environ:
-            raise UserError(f"--password-env: there is no variable {variable!r}; set it.")
-        return Secret(os.environ[variable])
-    if file is not None:
-        try:
-            return Secret(file.read_text(encoding="utf-8").strip("\r\n"))
-        except (OSError, UnicodeDecodeError):
-            raise UserError(f"--password-file: {file} cannot be read.") from None
-    if not is_terminal():
-        raise UserError("Nobody can be asked for the password; give --password-env or -file.")
-    return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def _find(connection: Connection, company_id: str, slug: str, email: str) -> StoredUser:

@@ -9,7 +9,7 @@ import attrs
 
 from mpm_core import Company, is_currency, setting
 
-__all__ = ["CompanyDetails"]
+__all__ = ["CompanyDetails", "only_zone"]
 
 _LONGEST_NAME = 200
 _SHOWN = 40
@@ -82,14 +82,20 @@ def _countries() -> frozenset[str]:
     return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
-def _zone_of(country: str) -> str:
+def only_zone(country: str) -> str | None:
+    """Return the IANA name of a country's time zone; `None` if it has several, or is none."""
     import phonenumbers  # noqa: PLC0415 - as above
     from phonenumbers.tzdata import TIMEZONE_DATA  # noqa: PLC0415 - as above
 
     zones = TIMEZONE_DATA.get(str(phonenumbers.country_code_for_region(country)), ())
-    if len(zones) != 1:
+    return str(zones[0]) if len(zones) == 1 else None
+
+
+def _zone_of(country: str) -> str:
+    zone = only_zone(country)
+    if zone is None:
         raise ValueError(
             f"timezone is missing, and {country} has several; write one such as "
             "Africa/Dar_es_Salaam."
         )
-    return str(zones[0])
+    return zone
