@@ -146,12 +146,14 @@ def test_the_comparison_convicts_a_host_that_asks_again_after_a_crash(tmp_path, 
 
 def test_the_comparison_convicts_a_host_that_answers_before_it_commits(tmp_path, small_database):
     """Killed as soon as it has acknowledged a payment, it has not booked it."""
-    with crash_scene(tmp_path, small_database, payments=8, variant=answer_before_commit) as scene:
-        with ImpatientTelecom(scene=scene, dice=random.Random(0)) as telecom:  # noqa: S311 - dice
-            telecom.release(planned_payments(scene, 8))
-            scene.host.start()
-            telecom.wait_until_one_is_acknowledged(WHILE)
-            scene.host.kill()
-            found = examine(scene, dict(telecom.acknowledged))
+    with (
+        crash_scene(tmp_path, small_database, payments=8, variant=answer_before_commit) as scene,
+        ImpatientTelecom(scene=scene, dice=random.Random(0)) as telecom,  # noqa: S311 - dice
+    ):
+        telecom.release(planned_payments(scene, 8))
+        scene.host.start()
+        telecom.wait_until_one_is_acknowledged(WHILE)
+        scene.host.kill()
+        found = examine(scene, dict(telecom.acknowledged))
     assert found.lost != ()
     assert found.doubled == {}

@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy.engine import Engine
 
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 
@@ -172,6 +173,7 @@ class Work:
 
         A failure is ours to handle, not the engine's: the row is due again after the patience.
         """
+        crash_point(CrashPoint.WORK_TAKEN)
         try:
             self._handlers[kind](key)
         except Exception as error:  # noqa: BLE001 - whatever failed, the other work must go on
@@ -217,8 +219,10 @@ class Work:
         )
         with self._engines.write.begin() as connection:
             rows = connection.execute(mark).all()
+        crash_point(CrashPoint.RELAY_MARKED)
         for row in rows:
             self._enqueue(kind, row.id, row.handed)
+            crash_point(CrashPoint.RELAY_SOME_ENQUEUED)
         return len(rows) == self._limits.batch
 
     def _enqueue(self, kind: str, key: str, number: int) -> None:

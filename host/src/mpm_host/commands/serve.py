@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import click
 
 from mpm_host.commands.surroundings import opened_host
+from mpm_host.crash_points import arm
 from mpm_host.logs import configure_logs
 from mpm_host.services import Services
 from mpm_host.web.server import bound_socket, run
@@ -24,6 +26,7 @@ def command(*, address: str, port: int, no_workers: bool) -> None:
     """Answer telecoms and the API until SIGINT or SIGTERM; calls in flight are finished."""
     configure_logs()
     with opened_host(reconcile=True) as host, contextlib.ExitStack() as stack:
+        arm(os.environ, host.config.host.mode)
         host.lock_database()
         listening = stack.enter_context(contextlib.closing(bound_socket(address, port)))
         services = Services(host, workers=not no_workers)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
 import click
 
 from mpm_host.commands.surroundings import opened_host
+from mpm_host.crash_points import arm
 from mpm_host.logs import configure_logs
 from mpm_host.services import Services
 from mpm_host.work import WorkLimits
@@ -33,6 +35,7 @@ def command(*, concurrency: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopping.set())
     with opened_host(reconcile=True) as host:
+        arm(os.environ, host.config.host.mode)
         host.lock_database()
         services = Services(host, workers=True, limits=WorkLimits(concurrency=concurrency))
         try:

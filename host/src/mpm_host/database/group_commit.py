@@ -18,7 +18,9 @@ from typing import Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["GroupCommit", "is_unreachable"]
+from mpm_host.crash_points import CrashPoint, crash_point
+
+__all__ = ["GroupCommit", "TooManyWaitingError", "is_unreachable"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,7 +42,16 @@ _GONE_SIGNS = (
     "the database system is",  # shutting down, starting up, in recovery mode
     "no space left",
     "read-only transaction",
+    "timeout expired",  # of a new connection
+    "did not answer within",  # of one that hangs
+    "database is locked",  # SQLite, after all the patience there is
 )
+_GAVE_UP = {"55P03", "57014"}  # PostgreSQL: no lock in time, statement took too long
+_MOST_WAITING = 10_000  # items; a database that is gone for long must not fill the memory
+
+
+class TooManyWaitingError(Exception):
+    """So many items wait already that a new one would only be answered far too late."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -51,6 +62,7 @@ class GroupCommit(Generic[Item, Result]):
         work: called with a connection and the items; returns one result per item, in order. It may
             be called again with the same items, so it must find what an earlier try has stored.
         name: of the thread, for people who look at stack dumps.
+        patience: seconds to wait for one answer of the database.
     """
 
     def __init__(
@@ -59,15 +71,24 @@ class GroupCommit(Generic[Item, Result]):
         work: Callable[[Connection, Sequence[Item]], Sequence[Result]],
         *,
         name: str,
+        patience: float = 4.0,
     ) -> None:
         self._engine = engine
+        self._patience = patience
+        self._busy_since: float | None = None
         self._work = work
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, item: Item) -> Future[Result]:
-        """Queue an item; the future carries its result, or the error it failed with alone."""
+        """Queue an item; the future carries its result, or the error it failed with alone.
+
+        Raises:
+            TooManyWaitingError: nothing was queued.
+        """
+        if self._waiting.qsize() >= _MOST_WAITING:
+            raise TooManyWaitingError
         future: Future[Result] = Future()
         future.set_running_or_notify_cancel()  # a caller that goes away does not undo a commit
         self._waiting.put((item, future))
@@ -78,12 +99,25 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting.put(None)
         self._thread.join()
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether somebody takes what is submitted."""
+        return self._thread.is_alive()
+
+    def busy_seconds(self) -> float:
+        """Return for how long the batch in hand has been in hand; 0 without one."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def _run(self) -> None:
+        have_patience(self._patience)
         had_company = False
         while (first := self._waiting.get()) is not None:
             batch, more = self._gather(first, linger=had_company)
             had_company = len(batch) > 1
+            self._busy_since = time.monotonic()
             self._answer(batch)
+            self._busy_since = None
             if not more:
                 return
 
@@ -113,8 +147,10 @@ class GroupCommit(Generic[Item, Result]):
             for item, future in batch:
                 self._answer_alone(item, future)
             return
+        crash_point(CrashPoint.BATCH_COMMITTED)
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+            crash_point(CrashPoint.BATCH_SOME_TOLD)
 
     def _attempt_again_if_lost(self, items: Sequence[Item]) -> Sequence[Result]:
         """Try once more when the connection was lost: the COMMIT may or may not have happened.
@@ -133,7 +169,7 @@ class GroupCommit(Generic[Item, Result]):
             try:
                 future.set_result(self._attempt([item])[0])
             except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
-                if replay + 1 == _REPLAYS or is_unreachable(error):
+                if replay + 1 == _REPLAYS or _is_hopeless(error):
                     future.set_exception(error)
                     return
                 time.sleep(_REPLAY_PAUSE * 2**replay)
@@ -156,6 +192,11 @@ def is_unreachable(error: BaseException) -> bool:
         return True
     text = str(error.orig).lower()
     return any(sign in text for sign in _GONE_SIGNS)
+
+
+def _is_hopeless(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether trying again at once would only keep the others waiting."""
+    return is_unreachable(error) or getattr(error.orig, "sqlstate", None) in _GAVE_UP
 
 
 def _fail(batch: Sequence[tuple[Item, Future[Result]]], error: BaseException) -> None:

@@ -25,6 +25,7 @@ from mpm_core import (
 )
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory, InstanceRecord
@@ -84,7 +85,9 @@ class MessageSender:
         except MpmError as error:
             self._write_failure(queued, str(error))
         else:
+            crash_point(CrashPoint.MESSAGE_SENT)
             self._write_sent(queued, receipt)
+            crash_point(CrashPoint.MESSAGE_NOTED)
 
     def note_delivery(self, company_id: str, report: DeliveryReport) -> None:
         """Take a gateway's report about a message that was sent; a repeated one changes nothing.

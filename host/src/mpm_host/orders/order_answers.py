@@ -14,6 +14,7 @@ import structlog
 
 from mpm_core import Grant, MpmError, NothingHappened, OutcomeUnknown, Pending, Refused
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
 from mpm_host.orders.order_asking import Answer
 from mpm_host.orders.order_evidence import keep_evidence
@@ -91,6 +92,8 @@ class AnswerTaker:
             written = self._writer.write(
                 connection, order, step, self._clock(), unbegun=unbegun, evidence=evidence
             )
+            crash_point(CrashPoint.STEP_WRITTEN)
+        crash_point(CrashPoint.STEP_COMMITTED)
         _LOG.info(
             "order_step",
             order=order.id,

@@ -24,6 +24,7 @@ from mpm_core import (
     ReasonCode,
     Unit,
 )
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
 from mpm_host.orders.order_rules import (
@@ -225,6 +226,7 @@ def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the
             detail="",
         )
     )
+    crash_point(CrashPoint.ATTEMPT_WRITTEN)
     return begun
 
 

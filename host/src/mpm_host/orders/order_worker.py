@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from mpm_core import MpmError, Operation
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
@@ -137,11 +138,15 @@ class OrderWorker:
             step = after_attempt(as_harmless(error), order.facts)
             self._answers.write(order, step, unbegun=_unbegun(error, instance))
             return
+        crash_point(CrashPoint.ORDER_PREPARED)
         begun = self._begin(order, operation, asking)
         if begun is None:
             return
+        crash_point(CrashPoint.ATTEMPT_COMMITTED)
         on_late = functools.partial(self._answers.hear_late, begun)
-        self._answers.take(begun, asking.ask(begun, on_late))
+        answer = asking.ask(begun, on_late)
+        crash_point(CrashPoint.VENDOR_ANSWERED)
+        self._answers.take(begun, answer)
 
     def _begin(
         self, order: OrderRecord, operation: Operation, asking: Asking
@@ -187,6 +192,7 @@ class OrderWorker:
         step = after_look(instance.facts.operations.get(order.charge.kind), order.facts)
         if step is None:
             step = after_find(self._manufacturers.find(order, instance), order.facts)
+        crash_point(CrashPoint.LOOK_DECIDED)
         self._answers.write(order, step)
 
     # --- an order that waits -------------------------------------------------

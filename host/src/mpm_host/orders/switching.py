@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from mpm_core import Charge, ChargeKind, Grant, MpmError, Order
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
@@ -119,11 +120,13 @@ class Switcher:
             self._write(switch_id, is_on=wanted, failures=0)
             return
         self._write(switch_id, is_on=None, failures=row.failures)  # until the vendor has answered
+        crash_point(CrashPoint.SWITCH_ANNOUNCED)
         try:
             self._switch(row, on=wanted)
         except MpmError:
             self._write(switch_id, is_on=None, failures=row.failures + 1)
         else:
+            crash_point(CrashPoint.SWITCH_DONE)
             self._write(switch_id, is_on=wanted, failures=0)
 
     def _switch(self, row: Row[tuple[object, ...]], *, on: bool) -> None:

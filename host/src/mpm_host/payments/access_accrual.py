@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
@@ -54,6 +55,8 @@ class AccessAccrual:
             after = max(device_id for device_id, _ in keys)
             with self._engines.write.begin() as connection:
                 made += self._accrue(connection, [key for _, key in keys])
+                crash_point(CrashPoint.ACCRUAL_WRITTEN)
+            crash_point(CrashPoint.ACCRUAL_COMMITTED)
         return made
 
     def _due(self, after: str) -> list[tuple[str, DeviceKey]]:

@@ -23,6 +23,7 @@ from mpm_core import (
     ValidationRequest,
 )
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
@@ -50,6 +51,7 @@ class Book:
         batch = _Batch(connection, commands, self._directory(), self._vault, self._clock)
         outcomes = [batch.handle(command) for command in commands]
         batch.writes.execute(connection)
+        crash_point(CrashPoint.BOOKING_WRITTEN)
         return outcomes
 
 

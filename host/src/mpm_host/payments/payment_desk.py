@@ -36,6 +36,7 @@ from mpm_core import (
 from mpm_core.company_plugins import Asked, CompanyPlugins
 from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
 from mpm_host.database.group_commit import GroupCommit
 from mpm_host.directory import Directory, InstanceRecord
@@ -133,7 +134,9 @@ class PaymentDesk:
             decision=verdict.decision.value,
             reason=str(verdict.reason),
         )
-        return stored or _write_or_unavailable(inbound, request, verdict)
+        reply = stored or _write_or_unavailable(inbound, request, verdict)
+        crash_point(CrashPoint.REPLY_DECIDED)
+        return reply
 
     async def _decide(
         self, inbound: _Inbound, request: ProviderRequest
@@ -165,7 +168,9 @@ class PaymentDesk:
             objection=objection,
             device_kind=quoted.device_kind,
         )
-        return _verdict(await asyncio.wrap_future(self._writer.submit(intend)))
+        outcome = await asyncio.wrap_future(self._writer.submit(intend))
+        crash_point(CrashPoint.VALIDATION_STORED)
+        return _verdict(outcome)
 
     async def _quote(self, instance: InstanceRecord, request: ValidationRequest) -> Quoted:
         if not instance.takes_new_work:

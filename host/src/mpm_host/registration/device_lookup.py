@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mpm_core import DeviceMapping, MpmError
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.clock import Clock
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
@@ -63,6 +64,7 @@ class DeviceLookup:
         if row is None:
             return
         mapping = self._ask(device_id, row.company_id, row.instance_id)
+        crash_point(CrashPoint.LOOK_UP_ANSWERED)
         failures = row.failures + 1 if mapping is DeviceMapping.UNREACHABLE else 0
         wait = _FIRST_WAIT * 2 ** min(failures, _MOST_DOUBLINGS)
         with self._engines.write.begin() as connection:

@@ -18,6 +18,7 @@ from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.authentication import find_principal, is_stale, touch
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.principal import Principal
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.idempotency import (
@@ -192,11 +193,15 @@ class ApiDoor:
         for tried in range(1, _TRIES + 1):
             try:
                 with self._host.engines.write.begin() as connection:
-                    return once(connection)
+                    outgoing = once(connection)
+                    crash_point(CrashPoint.CHANGE_WRITTEN)
             except (sa.exc.IntegrityError, sa.exc.OperationalError, AccountMovedError) as error:
                 if not _may_try_again(error):
                     raise
                 _LOG.warning("changed_meanwhile", operation=operation.name, tried=tried)
+            else:
+                crash_point(CrashPoint.CHANGE_COMMITTED)
+                return outgoing
         raise ProblemError(
             code=ApiCode.CHANGED_MEANWHILE,
             detail="Somebody else changed the same at the same time; nothing was done. Try again.",
