@@ -12,6 +12,7 @@ from mpm_host.companies.company_reconciliation import reconcile
 from mpm_host.configuration.config_values import Config
 from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.exclusive_lock import ExclusiveLock, lock_database
+from mpm_host.database.patience import SERVING, Timeouts
 from mpm_host.database.upgrade import require_current
 from mpm_host.encryption import Vault
 from mpm_host.plugins.plugin_house import PluginHouse
@@ -43,14 +44,21 @@ class Host:
         self._lock: ExclusiveLock | None = None
 
     @classmethod
-    def open(cls, config: Config, *, clock: Clock = system_clock) -> Self:
+    def open(
+        cls, config: Config, *, clock: Clock = system_clock, timeouts: Timeouts = SERVING
+    ) -> Self:
         """Open an installation without touching its database; `load` or `reconcile` comes next.
+
+        Args:
+            config: what `mpm.toml` says.
+            clock: tells the time everywhere.
+            timeouts: how long to wait for the database.
 
         Raises:
             UserError: the database's URL or a key is none.
         """
         vault = Vault(config.host.secret_keys)
-        engines = open_engines(config.host.database)
+        engines = open_engines(config.host.database, timeouts)
         house = PluginHouse(config=config, vault=vault, engines=engines, clock=clock)
         return cls(config=config, clock=clock, engines=engines, vault=vault, house=house)
 

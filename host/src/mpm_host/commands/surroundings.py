@@ -17,6 +17,7 @@ from mpm_core import UserError
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.configuration.config import find_config, load_config
 from mpm_host.configuration.config_values import Config
+from mpm_host.database.patience import UNHURRIED, Timeouts
 from mpm_host.host import Host
 
 __all__ = [
@@ -45,16 +46,17 @@ def configuration() -> Config:
 
 
 @contextlib.contextmanager
-def opened_host(*, reconcile: bool = False) -> Iterator[Host]:
+def opened_host(*, reconcile: bool = False, timeouts: Timeouts = UNHURRIED) -> Iterator[Host]:
     """Open the installation for a command.
 
     Args:
         reconcile: bring the database in line with `mpm.toml` first, as commands that write do.
+        timeouts: how long to wait for the database.
 
     Raises:
         UserError: the configuration or the database is wrong, or the database gives up.
     """
-    with Host.open(configuration()) as host:
+    with Host.open(configuration(), timeouts=timeouts) as host:
         try:
             if reconcile:
                 host.reconcile()

@@ -7,16 +7,24 @@ readers use an engine of their own that never takes it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_core.errors import UserError
+from mpm_host.database.patience import UNHURRIED, Timeouts, patience
 
-__all__ = ["Engines", "open_engines"]
+__all__ = ["Engines", "limit_waiting", "open_engines"]
 
-_BUSY_MILLISECONDS = 30_000
+_BUSY = "mpm_busy"
+_KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 _POOL_SIZE = 45  # the web server's thread pool (40) and the workers never wait for a connection
 
 
@@ -34,8 +42,12 @@ class Engines:
             self.read.dispose()
 
 
-def open_engines(url: str) -> Engines:
+def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
     """Open the database of a URL such as `sqlite:///mpm.db` or `postgresql+psycopg://user@host/db`.
+
+    Args:
+        url: what it says itself, such as `connect_timeout`, counts more than `timeouts`.
+        timeouts: how long to wait for it.
 
     Raises:
         UserError: the URL is none, or names a database we do not run on.
@@ -48,31 +60,72 @@ def open_engines(url: str) -> Engines:
             "postgresql+psycopg://user@host/name."
         ) from None
     if driver in {"sqlite", "sqlite+pysqlite"}:
-        return Engines(_sqlite(url, begin="BEGIN IMMEDIATE"), _sqlite(url, begin="BEGIN"))
+        return Engines(
+            _sqlite(url, begin="BEGIN IMMEDIATE", busy=timeouts.busy),
+            _sqlite(url, begin="BEGIN", busy=timeouts.busy),
+        )
     if driver in {"postgresql", "postgresql+psycopg"}:
         engine = sa.create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True)
+        limit_waiting(engine, timeouts)
         return Engines(engine, engine)
     raise UserError(
         f"[host] database: {driver} is not supported; use sqlite or postgresql+psycopg."
     )
 
 
-def _sqlite(url: str, *, begin: str) -> Engine:
+def limit_waiting(engine: Engine, timeouts: Timeouts) -> None:
+    """Let an engine of PostgreSQL wait no longer than this; one of SQLite is left as it is."""
+    if engine.dialect.name != "postgresql":
+        return
+    from mpm_host.database.patient_connection import (  # noqa: PLC0415 - SQLite needs no driver
+        PatientConnection,
+    )
+
+    given = engine.url.query
+    defaults = _connection_settings(timeouts)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: object, _record: object, arguments: list[object], settings: dict[str, object]
+    ) -> object:
+        settings.update({name: value for name, value in defaults.items() if name not in given})
+        if "options" in given:  # what is said last counts
+            settings["options"] = f"{defaults['options']} {settings['options']}"
+        connection = PatientConnection.connect(*arguments, **settings)  # type: ignore[arg-type]  # as the dialect made them
+        connection.longest_wait = timeouts.hanging
+        return connection
+
+
+def _connection_settings(timeouts: Timeouts) -> Mapping[str, object]:
+    """Return what the driver is told; a lost network ends a connection, too."""
+    return {
+        "connect_timeout": timeouts.connect,
+        "options": timeouts.server_options(),
+        "tcp_user_timeout": round(timeouts.unheard * 1000),
+        **_KEEPALIVES,
+    }
+
+
+def _sqlite(url: str, *, begin: str, busy: float) -> Engine:
     engine = sa.create_engine(url, pool_size=_POOL_SIZE, poolclass=sa.pool.QueuePool)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions on its own
         for pragma in (
+            f"busy_timeout={round(busy * 1000)}",  # first: the others may have to wait, too
             "journal_mode=WAL",
             "synchronous=FULL",  # an acknowledged payment survives a power cut
-            f"busy_timeout={_BUSY_MILLISECONDS}",
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
     def start(connection: sa.Connection) -> None:
+        seconds = patience() or busy
+        if connection.info.get(_BUSY, busy) != seconds:  # its last user had another patience
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+            connection.info[_BUSY] = seconds
         connection.exec_driver_sql(begin)
 
     return engine

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from mpm_host.crash_points import CrashPoint, crash_point
+from mpm_host.database.patience import have_patience
 
 __all__ = ["GroupCommit", "TooManyWaitingError", "is_unreachable"]
 
