@@ -77,6 +77,7 @@ def test_creating_a_company_is_audited(host):
             "currency": "KES",
             "timezone": "Africa/Nairobi",
             "arrears_buy_time": False,
+            "demand_mapping": False,
             "enabled": True,
         },
         "they asked for it",

@@ -192,8 +192,8 @@ def test_a_script_hears_at_once_all_that_is_missing(mpm):
     assert (ended.exit_code, ended.errors) == (
         2,
         (
-            "Error: Nobody can be asked here; give --name, --owner-email, --protected-password-env or "
-            "-file.\n"
+            "Error: Nobody can be asked here; give --name, --owner-email, "
+            "--protected-password-env or -file.\n"
         ),
     )
 

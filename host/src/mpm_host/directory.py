@@ -105,6 +105,7 @@ class CompanyRecord:
     enabled: bool
     arrears_buy_time: bool
     zone: ZoneInfo
+    demand_mapping: bool = False
 
     def today(self, now: datetime) -> date:
         """Return the company's date at a moment."""

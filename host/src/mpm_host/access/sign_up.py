@@ -122,6 +122,7 @@ def sign_up(connection: Connection, prepared: PreparedSignUp, actor: Actor) -> S
         actor,
         managed=False,
         arrears_buy_time=prepared.details.arrears_buy_time,
+        demand_mapping=prepared.details.demand_mapping,
     )
     company = load_directory(connection).companies[company_id]
     for plugin in prepared.plugins:

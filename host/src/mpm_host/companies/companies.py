@@ -119,6 +119,7 @@ class Companies:
                 actor,
                 managed=False,
                 arrears_buy_time=read.arrears_buy_time,
+                demand_mapping=read.demand_mapping,
             )
         self._house.reload()
         return self.find(slug)

@@ -32,6 +32,10 @@ class CompanyDetails:
     arrears_buy_time: bool = setting(
         help="Paying late instalments of a solar home system buys days too.", default=False
     )
+    demand_mapping: bool = setting(
+        help="Only devices that their manufacturer knows are registered and can be paid.",
+        default=False,
+    )
 
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > _LONGEST_NAME:

@@ -21,6 +21,7 @@ from mpm_host.companies.company_store import (
     load_directory,
 )
 from mpm_host.configuration.config_values import CompanyConfig, InstanceConfig
+from mpm_host.database.agent_tables import agents
 from mpm_host.database.tables import appliances, companies, devices, payments, tariffs
 from mpm_host.directory import CompanyRecord, Directory, InstanceRecord, InstanceState
 from mpm_host.refusals import ServiceRefused
@@ -68,7 +69,7 @@ def check_currency_change(connection: sa.Connection, record: CompanyRecord, curr
     """
     if currency == record.company.currency:
         return
-    for table in (payments, tariffs, appliances):
+    for table in (payments, tariffs, appliances, agents):
         if _has_row(connection, table.c.company_id == record.id, table):
             raise ServiceRefused(
                 CompanyCode.CURRENCY_IN_USE,
@@ -111,6 +112,7 @@ def _create(connection: sa.Connection, declared: CompanyConfig, actor: Actor) ->
         actor,
         managed=True,
         arrears_buy_time=declared.arrears_buy_time,
+        demand_mapping=declared.demand_mapping,
     )
     yield f"Company {slug!r} created."
     record = load_directory(connection).by_slug[slug]
@@ -139,6 +141,7 @@ def _update(
         "currency": company.currency,
         "timezone": company.timezone,
         "arrears_buy_time": declared.arrears_buy_time,
+        "demand_mapping": declared.demand_mapping,
         "enabled": True,
     }
     if change_company(connection, record, actor, changes):

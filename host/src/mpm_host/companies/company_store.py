@@ -59,9 +59,14 @@ def insert_company(
     *,
     managed: bool,
     arrears_buy_time: bool = False,
+    demand_mapping: bool = False,
 ) -> str:
     """Add a company and return its id."""
-    values = _company_values(company) | {"arrears_buy_time": arrears_buy_time, "enabled": True}
+    values = _company_values(company) | {
+        "arrears_buy_time": arrears_buy_time,
+        "demand_mapping": demand_mapping,
+        "enabled": True,
+    }
     company_id = new_identifier()
     connection.execute(
         sa.insert(companies).values(
@@ -86,6 +91,7 @@ def change_company(
     """Change columns of a company; tell whether anything is different now."""
     known = _company_values(record.company) | {
         "arrears_buy_time": record.arrears_buy_time,
+        "demand_mapping": record.demand_mapping,
         "enabled": record.enabled,
         "managed": record.managed,
     }
@@ -230,6 +236,7 @@ def _company_record(row: sa.RowMapping) -> CompanyRecord:
         managed=row["managed"],
         enabled=row["enabled"],
         arrears_buy_time=row["arrears_buy_time"],
+        demand_mapping=row["demand_mapping"],
         zone=ZoneInfo(row["timezone"]),
     )
 

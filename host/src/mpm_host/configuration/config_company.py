@@ -43,6 +43,7 @@ def read_company(
     return CompanyConfig(
         company=company,
         arrears_buy_time=details.arrears_buy_time,
+        demand_mapping=details.demand_mapping,
         instances={each.name: each for each in instances if each is not None},
     )
 

@@ -92,6 +92,7 @@ class CompanyConfig:
 
     company: Company
     arrears_buy_time: bool = False
+    demand_mapping: bool = False
     instances: Mapping[str, InstanceConfig] = attrs.field(factory=dict)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "idempotency",
     "metadata",
     "password_failures",
+    "password_resets",
     "protected_passwords",
     "registration_requests",
     "sessions",
@@ -99,6 +100,16 @@ password_failures = sa.Table(
     sa.Column("blocked_until", Instant),
     sa.Column("at", Instant, nullable=False),
     sa.Index(None, "at"),
+)
+
+password_resets = sa.Table(
+    "mpm_password_reset",
+    metadata,
+    sa.Column("user_id", _ID, sa.ForeignKey("mpm_user.id"), primary_key=True),  # the latest only
+    _company(),
+    sa.Column("digest", _DIGEST, nullable=False),  # of the code
+    _created(),
+    sa.Column("expires_at", Instant, nullable=False),
 )
 
 idempotency = sa.Table(

@@ -91,6 +91,10 @@ companies = sa.Table(
     sa.Column("managed", sa.Boolean, nullable=False),  # declared in the configuration file
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("arrears_buy_time", sa.Boolean, nullable=False, default=False),
+    # a device counts only once its manufacturer has said that it knows it
+    sa.Column("demand_mapping", sa.Boolean, nullable=False, server_default=sa.false()),
+    # of the next payment that staff take: those have no instance to number them
+    sa.Column("next_staff_number", sa.BigInteger, nullable=False, server_default="1"),
     _created(),
 )
 
@@ -156,6 +160,7 @@ customers = sa.Table(
     sa.Column("phone", sa.String(20), nullable=False),
     sa.Column("credit", sa.BigInteger, nullable=False, default=0),  # cache of the ledger's entries
     _created(),
+    sa.Column("deleted_at", Instant),  # nothing new is theirs; their ledger stays
     sa.Index(None, "company_id", "phone"),
 )
 
@@ -300,7 +305,9 @@ payments = sa.Table(
     metadata,
     _id(),
     _company(),
-    _to("mpm_instance"),
+    # telecom, cash, ad_hoc: where the money came from; only telecoms have an instance
+    sa.Column("channel", sa.String(16), nullable=False, server_default="telecom"),
+    _to("mpm_instance", nullable=True),
     sa.Column("reference", sa.String(128)),
     sa.Column("intent", sa.String(128)),
     sa.Column("number", sa.BigInteger, nullable=False),
@@ -328,9 +335,20 @@ payments = sa.Table(
     sa.Column("settled_at", Instant),
     sa.Column("reversing_at", Instant),  # to be taken back; an open order's end books it
     sa.CheckConstraint("amount IS NULL OR amount > 0", name="amount_positive"),
+    sa.CheckConstraint(
+        "(channel = 'telecom') = (instance_id IS NOT NULL)", name="instance_of_telecom"
+    ),
     sa.UniqueConstraint("instance_id", "reference"),
     sa.UniqueConstraint("instance_id", "intent"),
     sa.UniqueConstraint("instance_id", "number"),
+    sa.Index(
+        "uq_mpm_payment_staff_number",
+        "company_id",
+        "number",
+        unique=True,
+        sqlite_where=sa.text("instance_id IS NULL"),
+        postgresql_where=sa.text("instance_id IS NULL"),
+    ),
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "company_id", "status"),
     sa.Index(None, "company_id", "serial"),
