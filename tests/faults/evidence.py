@@ -1,6 +1,7 @@
 """What a crash may not leave behind, looked for in the database and at the manufacturers.
 
-The manufacturers' own books are the witness: they know what they sold, whatever we remember.
+The manufacturers' own books are the witness: they know what they sold, whatever we remember. Here
+are those that can be asked nothing; the others are examined in `recovered.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
-from tests.faults.scene import Scene
+from tests.faults.scene import BLIND_MAKERS, Scene
 from tests.support.table_contents import differences
 
 __all__ = ["Findings", "examine"]
@@ -57,7 +58,7 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
         orders = connection.execute(_ORDERS).all()
         codes = [
             code
-            for sealed in connection.execute(sa.select(t.tokens.c.codes)).scalars()
+            for sealed in connection.execute(_TOKENS).scalars()
             for code in json.loads(scene.opened.vault.open(sealed))
         ]
     sales = _sales(scene)
@@ -75,12 +76,23 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
 
 
 _BOOKED_REFERENCES = sa.select(t.payments.c.reference).where(t.payments.c.status.in_(_BOOKED))
-_ORDERS = sa.select(t.devices.c.serial, t.orders.c.quantity, t.orders.c.status).join(
-    t.devices, t.devices.c.id == t.orders.c.device_id
+_IS_BLIND = t.instances.c.name.in_(BLIND_MAKERS)
+_ORDERS = (
+    sa.select(t.devices.c.serial, t.orders.c.quantity, t.orders.c.status)
+    .join(t.devices, t.devices.c.id == t.orders.c.device_id)
+    .join(t.instances, t.instances.c.id == t.devices.c.instance_id)
+    .where(_IS_BLIND)
+)
+_TOKENS = (
+    sa.select(t.tokens.c.codes)
+    .join(t.devices, t.devices.c.id == t.tokens.c.device_id)
+    .join(t.instances, t.instances.c.id == t.devices.c.instance_id)
+    .where(_IS_BLIND)
 )
 
 
 def _sales(scene: Scene) -> list[tuple[Sold, str]]:
-    energy = [((sale.serial, sale.watt_hours), sale.code) for sale in list(scene.calin.sales)]
-    days = [((token.serial, token.days), token.code) for token in list(scene.sunking.tokens)]
+    calin, sunking = scene.simulators["calin"], scene.simulators["sunking"]
+    energy = [((sale.serial, sale.watt_hours), sale.code) for sale in list(calin.sales)]
+    days = [((token.serial, token.days), token.code) for token in list(sunking.tokens)]
     return [*energy, *days]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ import attrs
 
 from mpm_host.configuration.config import parse_config
 from mpm_host.configuration.config_values import Config, ConfigSource
+from mpm_host.crash_points import CRASH_VARIABLE, arm
 from mpm_host.host import Host
 from mpm_host.services import Services
 from mpm_host.web.server import bound_socket, run
@@ -34,8 +36,9 @@ _START_SECONDS = 60.0
 # Everything a host imports late: what a restart need not wait for.
 _PRELOADED = (
     "tests.faults.killable_host", "dbos", "httpx", "iso4217", "jwt", "phonenumbers",
-    "importlib_metadata", "packaging.requirements", "mpm_airtel.plugin", "mpm_calin.plugin",
-    "mpm_sunking.plugin",
+    "importlib_metadata", "packaging.requirements", "mpm_africastalking.plugin",
+    "mpm_airtel.plugin", "mpm_angaza.plugin", "mpm_calin.plugin", "mpm_daly.plugin",
+    "mpm_openpaygo.plugin", "mpm_sunking.plugin",
 )  # fmt: skip
 _LIMITS = WorkLimits(poll=0.05, engine_poll=0.02)
 
@@ -88,11 +91,15 @@ class KillableHost:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Fork the process; it listens a moment later."""
+    def start(self, *, crash_at: str = "") -> None:
+        """Fork the process; it listens a moment later.
+
+        Args:
+            crash_at: a crash point it dies at, as `MPM_CRASH_AT` names them.
+        """
         self._process = process_context().Process(
             target=_serve,
-            args=(self.config_text, self.folder, self.clock, self.port, self.variant),
+            args=(self.config_text, self.folder, self.clock, self.port, self.variant, crash_at),
             daemon=True,
         )
         self._process.start()
@@ -112,6 +119,17 @@ class KillableHost:
                 return
             time.sleep(0.01)
         raise RuntimeError("The host does not listen.")
+
+    def has_died(self) -> bool:
+        """Tell whether it was killed, by itself or from outside.
+
+        Raises:
+            RuntimeError: it ended otherwise.
+        """
+        code = None if self._process is None else self._process.exitcode
+        if code not in {None, -signal.SIGKILL}:
+            raise RuntimeError(f"The host ended with {code}; see {self.folder / 'host.log'}.")
+        return code is not None
 
     def kill(self) -> None:
         """Send SIGKILL and wait until it is gone."""
@@ -134,7 +152,12 @@ class KillableHost:
 
 
 def _serve(
-    config_text: str, folder: Path, clock: MovableClock, port: int, variant: Variant | None
+    config_text: str,
+    folder: Path,
+    clock: MovableClock,
+    port: int,
+    variant: Variant | None,
+    crash_at: str,
 ) -> None:
     """Serve until killed; also when the test is killed."""
     _log_to(folder / "host.log")
@@ -142,6 +165,7 @@ def _serve(
     with Host.open(read_config(config_text, folder), clock=clock) as host:
         host.lock_database()
         host.reconcile()
+        arm({CRASH_VARIABLE: crash_at}, host.config.host.mode)
         services = Services(host, workers=True, limits=_LIMITS)
         if variant is not None:
             variant(services, host)

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
+from mpm_africastalking.simulator import AfricasTalkingSimulator
 from mpm_airtel.simulator import AirtelSimulator
+from mpm_angaza.simulator import AngazaSimulator
 from mpm_calin.simulator import CalinSimulator
-from mpm_core import DeviceKind, Money, SimulatedReply, SimulatedRequest, Simulator
-from mpm_core.plans import Period
+from mpm_core import SimulatedReply, SimulatedRequest, Simulator
 from mpm_core.simulation.server import serve
+from mpm_daly.simulator import DalySimulator
 from mpm_host.database import tables as t
 from mpm_host.encryption import new_key
 from mpm_host.host import Host
-from mpm_host.registration.appliances import ApplianceKind, create_appliance
-from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
-from mpm_host.registration.plan_terms import PlanTerms
-from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
-from mpm_host.registration.sales import SaleRequest, sell
-from mpm_host.registration.tariff_book import TariffTerms, create_tariff
+from mpm_openpaygo.simulator import OpenPaygoSimulator
 from mpm_sunking.simulator import SunKingSimulator
 from tests.faults.killable_host import (
     KillableHost,
@@ -36,37 +32,35 @@ from tests.faults.killable_host import (
     process_context,
     read_config,
 )
+from tests.faults.town import Device, Town, settle_town
 from tests.support.config_text import config_text
 
-__all__ = ["Device", "Distant", "Scene", "crash_scene"]
+__all__ = ["BLIND_MAKERS", "Distant", "Scene", "crash_scene"]
 
-_SYSTEMS_PER_METERS = 6  # every sixth device is a solar home system
-_DEBTORS = 3  # every third customer owes for something else
+# Every sixth device is a solar home system; neither manufacturer can be asked what it did.
+BLIND_MAKERS = ("sunking", "calin", "calin", "calin", "calin", "calin")
 _PAYMENTS_PER_DEVICE = 4
 _WAY_SECONDS = 0.05
 _HOLD_SECONDS = 60.0
 
 
 @attrs.frozen(kw_only=True)
-class Device:
-    """Something payable, and what its payments are."""
-
-    serial: str
-    amount: str
-
-
-@attrs.frozen(kw_only=True)
 class Scene:
-    """Everything around the host."""
+    """Everything around the host.
+
+    Attributes:
+        simulators: of manufacturers and gateways, by name.
+        distant: the same as the host sees them.
+    """
 
     host: KillableHost
     opened: Host
     clock: MovableClock
     airtel: AirtelSimulator
     airtel_settings: dict[str, object]
-    calin: CalinSimulator
-    sunking: SunKingSimulator
+    simulators: Mapping[str, Any]
     distant: Mapping[str, Distant]
+    town: Town
     devices: tuple[Device, ...]
 
     @property
@@ -116,27 +110,46 @@ class Distant:
 
 @contextlib.contextmanager
 def crash_scene(
-    folder: Path, database: str, *, payments: int, variant: Variant | None = None
+    folder: Path,
+    database: str,
+    *,
+    payments: int,
+    makers: Sequence[str] = BLIND_MAKERS,
+    gateways: Sequence[str] = (),
+    variant: Variant | None = None,
 ) -> Iterator[Scene]:
-    """Set the scene on a database that has our tables; the host is not started yet."""
+    """Set the scene on a database that has our tables; the host is not started yet.
+
+    Args:
+        folder: for what the host writes besides the database.
+        database: its URL.
+        payments: for how many there are devices enough.
+        makers: the devices' manufacturers, in turn.
+        gateways: that send messages; without one they are only stored.
+        variant: makes the host worse.
+    """
     clock = MovableClock(offset=process_context().Value("d", 0.0))
-    airtel, calin = AirtelSimulator(clock=clock), CalinSimulator(clock=clock)
-    sunking = SunKingSimulator(clock=clock)
-    distant = {"calin": Distant(calin), "sunking": Distant(sunking)}
+    airtel = AirtelSimulator(clock=clock)
+    simulators = {name: _simulator(name, clock) for name in {*makers, *gateways}}
+    distant = {name: Distant(simulator) for name, simulator in simulators.items()}
     with serve(distant) as simulation:
+        settings = {
+            name: dict(simulator.settings(simulation.base_url(name)))
+            for name, simulator in simulators.items()
+        }
         airtel_settings = dict(airtel.settings(""))
         text = config_text(
             database=database,
             secret_key=new_key(),
-            instances={
-                "airtel": airtel_settings,
-                "calin": calin.settings(simulation.base_url("calin")),
-                "sunking": sunking.settings(simulation.base_url("sunking")),
-            },
+            instances={"airtel": airtel_settings, **settings},
         )
         with Host.open(read_config(text, folder), clock=clock) as opened:
             opened.reconcile()
-            devices = _register(opened, calin, sunking, payments)
+            town = settle_town(opened, simulators)
+            in_turn = itertools.islice(
+                itertools.cycle(makers), -(-payments // _PAYMENTS_PER_DEVICE)
+            )
+            devices = tuple(town.settle(number, maker) for number, maker in enumerate(in_turn))
             host = KillableHost(
                 config_text=text, folder=folder, clock=clock, port=_free_port(), variant=variant
             )
@@ -147,13 +160,29 @@ def crash_scene(
                     clock=clock,
                     airtel=airtel,
                     airtel_settings=airtel_settings,
-                    calin=calin,
-                    sunking=sunking,
+                    simulators=simulators,
                     distant=distant,
+                    town=town,
                     devices=devices,
                 )
             finally:
                 host.kill()
+
+
+def _simulator(name: str, clock: MovableClock) -> Simulator:
+    match name:
+        case "calin":
+            return CalinSimulator(clock=clock)
+        case "sunking":
+            return SunKingSimulator(clock=clock)
+        case "angaza":
+            return AngazaSimulator(clock=clock)
+        case "daly":
+            return DalySimulator(clock=clock)
+        case "openpaygo":
+            return OpenPaygoSimulator()
+        case _:
+            return AfricasTalkingSimulator()
 
 
 def _free_port() -> int:
@@ -161,59 +190,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _register(
-    host: Host, calin: CalinSimulator, sunking: SunKingSimulator, payments: int
-) -> tuple[Device, ...]:
-    """Register enough devices: meters and systems, of customers with and without debts."""
-    company, now = host.house.directory.by_slug["demo"], host.clock()
-    today = company.today(now)
-    devices = []
-    with host.engines.write.begin() as connection:
-        cluster = create_cluster(connection, company, "Coast", now)
-        grid = create_mini_grid(connection, company, cluster, "Mkuranga", now)
-        village = create_village(connection, company, grid, "Kisiju", now)
-        terms = TariffTerms(price_per_kwh=Decimal(100))
-        tariff = create_tariff(connection, company, "Household", terms, now)
-        system = create_appliance(
-            connection, company, "System", ApplianceKind.SHS, Money.parse("2000", "TZS"), now
-        )
-        mill = create_appliance(
-            connection, company, "Mill", ApplianceKind.OTHER, Money.parse("550", "TZS"), now
-        )
-        for number in range(-(-payments // _PAYMENTS_PER_DEVICE)):
-            is_system = number % _SYSTEMS_PER_METERS == 0
-            serial = str((98_000_000_000 if is_system else 47_000_000_000) + number)
-            request = RegistrationRequest(
-                customer=NewCustomer(name="Asha", surname=str(number), phone="+255781230001"),
-                village_id=village,
-                device=NewDevice(
-                    kind=DeviceKind.SHS if is_system else DeviceKind.METER,
-                    serial=serial,
-                    manufacturer="sunking" if is_system else "calin",
-                    appliance_id=system if is_system else None,
-                ),
-                tariff_id=None if is_system else tariff,
-                sale=PlanTerms(cost=Money.parse("2000", "TZS"), instalments=4, period=Period.WEEKLY)
-                if is_system
-                else None,
-            )
-            (sunking if is_system else calin).knows(serial)
-            registered = register(
-                connection, host.house.directory, host.vault, company, request, now
-            )
-            if number % _DEBTORS == 0:
-                debt = SaleRequest(
-                    customer_id=registered.customer_id,
-                    appliance_id=mill,
-                    terms=PlanTerms(
-                        cost=Money.parse("550", "TZS"),
-                        instalments=2,
-                        period=Period.WEEKLY,
-                        sold_on=today - timedelta(days=60),
-                    ),
-                )
-                sell(connection, company, debt, now)
-            devices.append(Device(serial=serial, amount="500" if is_system else "300"))
-    return tuple(devices)
