@@ -58,6 +58,7 @@ def test_a_payment_with_a_token_shows_everything_about_it(company):
     assert json.loads(json.dumps(shown)) == {
         "id": payment_id,
         "instance": "airtel",
+        "channel": "telecom",
         "reference": "MP-1",
         "receipt": None,
         "number": 1,

@@ -46,6 +46,7 @@ class RefusalCode(StrEnum):
     APPLIANCE_FORBIDDEN = "appliance_forbidden"
     DEVICE_REQUIRED = "device_required"
     DEVICE_FORBIDDEN = "device_forbidden"
+    PAYMENT_TARGET_INVALID = "payment_target_invalid"
     TERMS_INVALID = "terms_invalid"
     ACCESS_RATE_FIXED = "access_rate_fixed"
     # it does not fit what is there

@@ -15,6 +15,7 @@ from mpm_host.messages.message_sender import MessageSender
 from mpm_host.orders.order_worker import OrderWorker
 from mpm_host.orders.switching import Switcher
 from mpm_host.payments.access_accrual import AccessAccrual
+from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
 from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
@@ -72,6 +73,7 @@ class Services:
             directory=lambda: host.house.directory,
             tell_after=host.config.host.tell_after,
         )
+        self.cash = CashDesk(vault=host.vault, directory=lambda: host.house.directory)
         self.devices = DeviceLookup(
             engines=host.engines,
             vault=host.vault,

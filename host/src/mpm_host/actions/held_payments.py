@@ -11,7 +11,7 @@ from mpm_host.messages.texts import receipt_text
 from mpm_host.orders.order_changes import cancel, follow
 from mpm_host.orders.order_rules import OrderStatus
 from mpm_host.orders.order_store import OrderPurpose, OrderRecord
-from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.payments.ledger import SOURCES, LedgerAccount
 from mpm_host.payments.ledger_entries import BookedLine, net_lines, write_journal
 from mpm_host.payments.payment_locks import lock_payment
 from mpm_host.payments.payment_messages import queue_message
@@ -94,7 +94,7 @@ def _tell(on: ActionOn, vault: Vault) -> None:
     lines = [
         Line(kind=LineKind(line.account), amount=line.amount, refers_to=line.refers_to)
         for line in net_lines(on.connection, on.payment.id)
-        if line.account != LedgerAccount.CLEARING
+        if line.account not in SOURCES
     ]
     left = sum(line.amount for line in lines if line.kind is LineKind.CREDIT)
     currency = on.payment.currency

@@ -63,10 +63,27 @@ class AllocationBooking:
             owner.today,
             owner.options,
         )
+        return self.book_allocation(record, owner, device, allocation)
+
+    def book_allocation(
+        self,
+        record: PaymentRecord,
+        owner: CustomerAccount,
+        device: OwnedDevice | None,
+        allocation: Allocation,
+    ) -> CustomerAccount:
+        """Book what the rules made of a payment and return the account as it is afterwards.
+
+        Args:
+            record: is completed.
+            owner: locked.
+            device: what the payment is for; `None` for a plain appliance's plan.
+            allocation: of the payment, from this very account.
+        """
         afterwards = attrs.evolve(owner, account=allocation.account)
         record.customer_id = owner.customer_id
-        record.device_id = device.id
-        record.device_kind = device.kind
+        record.device_id = device.id if device else None
+        record.device_kind = device.kind if device else None
         if allocation.objections:
             record.reason = allocation.objections[0].code
             record.message = allocation.objections[0].message
@@ -84,12 +101,12 @@ class AllocationBooking:
         self,
         record: PaymentRecord,
         owner: CustomerAccount,
-        device: OwnedDevice,
+        device: OwnedDevice | None,
         allocation: Allocation,
     ) -> None:
         """Queue what the payment bought, and unlock whatever else it paid off."""
         orders = []
-        if allocation.charge is not None:
+        if allocation.charge is not None and device is not None:
             sale = _order_row(record, owner, device, allocation.charge, self.now)
             orders.append({**sale, "calculation": dict(allocation.calculation)})
         unlock = Charge(kind=ChargeKind.UNLOCK, money=Money(0, record.currency))
@@ -103,7 +120,7 @@ class AllocationBooking:
             self._tell_receipt(record, owner, allocation)
 
     def _paid_off(
-        self, owner: CustomerAccount, addressed: OwnedDevice, allocation: Allocation
+        self, owner: CustomerAccount, addressed: OwnedDevice | None, allocation: Allocation
     ) -> Iterator[OwnedDevice]:
         """Find the devices besides the addressed one whose plans the payment's debts settled."""
         for plan in owner.account.plans:
@@ -112,7 +129,7 @@ class AllocationBooking:
                 plan.id in allocation.settled_plans
                 and plan.kind is not PlanKind.APPLIANCE
                 and other is not None
-                and other.id != addressed.id
+                and other != addressed
                 and self._can_unlock(other)
             ):
                 yield other

@@ -15,7 +15,9 @@ from mpm_host.payments.payment_records import COLUMNS, PaymentRecord
 
 __all__ = ["BookingWrites"]
 
-_UNCHANGING = {"id", "company_id", "instance_id", "number", "intent", "currency", "created_at"}
+_UNCHANGING = {
+    "id", "company_id", "channel", "instance_id", "number", "intent", "currency", "created_at",
+}  # fmt: skip
 _PAYMENT_UPDATE = (
     sa.update(t.payments)
     .where(t.payments.c.id == sa.bindparam("key_id"))
@@ -41,6 +43,10 @@ _ACCESS_DUE_UPDATE = (
     .where(t.devices.c.id == sa.bindparam("key_id"))
     .values(access_due_on=sa.bindparam("new_due_on"))
 )
+_COUNTERS = {
+    "company": (t.companies, t.companies.c.next_staff_number),
+    "instance": (t.instances, t.instances.c.next_number),
+}
 _ORDER_DEFAULTS = {
     "status": "queued",
     "reason": "",
@@ -106,18 +112,23 @@ class BookingWrites:
         """Insert in the order of the unique keys, so that two processes never wait in a circle."""
         if not self._new:
             return
-        counts = Counter(record.instance_id for record in self._new.values())
-        next_numbers = {
-            instance_id: _take_numbers(connection, instance_id, counts[instance_id])
-            for instance_id in sorted(counts)
-        }
-        for record in self._new.values():
-            record.number = next_numbers[record.instance_id]
-            next_numbers[record.instance_id] += 1
+        self._number(connection)
         ordered = sorted(
-            self._new.values(), key=lambda r: (r.instance_id, r.reference or "", r.intent or "")
+            self._new.values(),
+            key=lambda r: (r.instance_id or "", r.reference or "", r.intent or ""),
         )
         connection.execute(sa.insert(t.payments), [record.as_row() for record in ordered])
+
+    def _number(self, connection: Connection) -> None:
+        """Hand out running numbers: each instance counts its own, a company what staff take."""
+        counters = Counter(_counter(record) for record in self._new.values())
+        next_numbers = {
+            counter: _take_numbers(connection, *counter, counters[counter])
+            for counter in sorted(counters)
+        }
+        for record in self._new.values():
+            record.number = next_numbers[_counter(record)]
+            next_numbers[_counter(record)] += 1
 
     def _write_accounts(self, connection: Connection) -> None:
         changes = [
@@ -142,13 +153,18 @@ class BookingWrites:
         _insert(connection, t.access_debts, new_debts)
 
 
-def _take_numbers(connection: Connection, instance_id: str, count: int) -> int:
-    """Reserve running numbers of an instance and return the first."""
+def _counter(record: PaymentRecord) -> tuple[str, str]:
+    """Return the kind and id of what numbers a payment."""
+    if record.instance_id is None:
+        return "company", record.company_id
+    return "instance", record.instance_id
+
+
+def _take_numbers(connection: Connection, kind: str, key: str, count: int) -> int:
+    """Reserve running numbers of an instance or company and return the first."""
+    table, column = _COUNTERS[kind]
     statement = (
-        sa.update(t.instances)
-        .where(t.instances.c.id == instance_id)
-        .values(next_number=t.instances.c.next_number + count)
-        .returning(t.instances.c.next_number)
+        sa.update(table).where(table.c.id == key).values({column: column + count}).returning(column)
     )
     after: int = connection.execute(statement).scalar_one()
     return after - count

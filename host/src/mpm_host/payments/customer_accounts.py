@@ -31,6 +31,7 @@ __all__ = [
     "DeviceKey",
     "OwnedDevice",
     "load_accounts",
+    "load_customers",
 ]
 
 DeviceKey = tuple[str, str]  # company id, serial
@@ -117,18 +118,33 @@ def load_accounts(
         AccountMovedError: an owner changed meanwhile; try again.
     """
     owners = _owners(connection, sorted(set(keys)))
-    customer_ids = sorted({owner for owner in owners.values() if owner is not None})
-    if not customer_ids:
-        return owners, {}
-    customers = _customers(connection, customer_ids, lock=lock)
-    devices = _devices(connection, customer_ids)
+    customer_ids = {owner for owner in owners.values() if owner is not None}
+    accounts = load_customers(connection, directory, customer_ids, now, lock=lock)
     for (_, serial), owner in owners.items():
-        if owner is not None and serial not in devices[owner]:
+        if owner is not None and serial not in accounts[owner].devices:
             raise AccountMovedError(owner)
-    plans = _plans(connection, customer_ids)
-    debts = _access_debts(connection, customer_ids)
-    found = _Found(devices=devices, plans=plans, debts=debts)
-    return owners, {row.id: _assemble(row, directory, found, now) for row in customers}
+    return owners, accounts
+
+
+def load_customers(
+    connection: Connection,
+    directory: Directory,
+    customer_ids: Iterable[str],
+    now: datetime,
+    *,
+    lock: bool,
+) -> Mapping[str, CustomerAccount]:
+    """Read the accounts of customers, by id; the arguments are those of `load_accounts`."""
+    wanted = sorted(set(customer_ids))
+    if not wanted:
+        return {}
+    customers = _customers(connection, wanted, lock=lock)
+    found = _Found(
+        devices=_devices(connection, wanted),
+        plans=_plans(connection, wanted),
+        debts=_access_debts(connection, wanted),
+    )
+    return {row.id: _assemble(row, directory, found, now) for row in customers}
 
 
 def _owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[DeviceKey, str | None]:

@@ -103,8 +103,8 @@ def _paged(engine: Engine, company_id: str, page: _Page) -> Iterator[_ExportRow]
 
 _COLUMNS: Mapping[ExportKind, tuple[str, ...]] = {
     ExportKind.PAYMENTS: (
-        "id", "created_at", "accepted_at", "settled_at", "instance", "reference", "receipt",
-        "serial", "msisdn", "amount", "currency", "status", "reason",
+        "id", "created_at", "accepted_at", "settled_at", "channel", "instance", "reference",
+        "receipt", "number", "serial", "msisdn", "amount", "currency", "status", "reason",
     ),
     ExportKind.TOKENS: (
         "payment_id", "issued_at", "device_serial", "kind", "value", "quantity", "unit",
@@ -122,8 +122,8 @@ def _payment_rows(
 ) -> Sequence[tuple[str, _ExportRow]]:
     p = t.payments.c
     query = (
-        sa.select(t.payments, t.instances.c.name.label("instance"))
-        .join(t.instances, t.instances.c.id == p.instance_id)
+        sa.select(t.payments, sa.func.coalesce(t.instances.c.name, p.channel).label("instance"))
+        .outerjoin(t.instances, t.instances.c.id == p.instance_id)
         .where(p.company_id == company_id, p.id > after)
         .order_by(p.id)
         .limit(_AT_ONCE)
@@ -131,8 +131,8 @@ def _payment_rows(
     return [
         (
             row["id"],
-            _texts(row, "id", "instance", "reference", "receipt", "serial", "currency", "status",
-                   "reason", "created_at", "accepted_at", "settled_at")
+            _texts(row, "id", "channel", "instance", "number", "reference", "receipt", "serial",
+                   "currency", "status", "reason", "created_at", "accepted_at", "settled_at")
             | {"msisdn": row["payer"] or "", "amount": _money(row["amount"], row["currency"])},
         )
         for row in connection.execute(query).mappings()

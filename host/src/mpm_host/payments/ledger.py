@@ -1,6 +1,7 @@
 """The ledger: every booking is a journal of entries that sums to zero, and is never changed.
 
-A payment's lines are its entries on every account but *clearing* (the money the telecom owes us).
+A payment's lines are its entries on every account but its source: *clearing* (the money a telecom
+owes us) or *cash* (the money our people hold).
 Debts' `remaining` and customers' `credit` are caches of entries; `verification` recomputes them.
 """
 
@@ -15,9 +16,18 @@ import attrs
 from mpm_core.allocation.accounts import Account, Line, LineKind
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import CustomerAccount
+from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_records import PaymentRecord
 
-__all__ = ["AccountChanges", "LedgerAccount", "account_changes", "journal"]
+__all__ = [
+    "SOURCES",
+    "AccountChanges",
+    "LedgerAccount",
+    "account_changes",
+    "journal",
+    "source_of",
+    "suspense",
+]
 
 
 _SUSPENSE_POSITION = 1  # the only line of a payment nobody can be credited with
@@ -27,7 +37,7 @@ class LedgerAccount(StrEnum):
     """The accounts of the ledger: where the money came from, and what each line was for."""
 
     CLEARING = "clearing"
-    CASH = "cash"  # taken by staff, such as a down payment
+    CASH = "cash"  # taken by our people: payments they book, and down payments
     INSTALMENT = "instalment"
     DOWN_PAYMENT = "down_payment"
     ACCESS_RATE = "access_rate"
@@ -36,6 +46,15 @@ class LedgerAccount(StrEnum):
     EAAS = "eaas"
     CREDIT = "credit"
     SUSPENSE = "suspense"
+
+
+# Where money comes from; every other account tells what it was for.
+SOURCES = (LedgerAccount.CLEARING, LedgerAccount.CASH)
+
+
+def source_of(channel: PaymentChannel) -> LedgerAccount:
+    """Return the account that a payment's money comes from."""
+    return LedgerAccount.CLEARING if channel is PaymentChannel.TELECOM else LedgerAccount.CASH
 
 
 def journal(
@@ -61,7 +80,7 @@ def journal(
     if payment.amount is None or sum(line.amount for line in lines) != payment.amount:
         raise ValueError(f"The lines of payment {payment.id} do not sum to its amount.")
     journal_id = new_identifier()
-    source = LedgerAccount.SUSPENSE if from_suspense else LedgerAccount.CLEARING
+    source = LedgerAccount.SUSPENSE if from_suspense else source_of(payment.channel)
     booked = [
         (_SUSPENSE_POSITION if from_suspense else 0, source.value, -payment.amount, ""),
         *(

@@ -12,7 +12,7 @@ from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.messages.texts import pending_text
-from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.payments.ledger import SOURCES
 from mpm_host.payments.payment_locks import LockedPayment
 
 __all__ = ["lines_of", "queue_message", "tell_delay"]
@@ -57,7 +57,7 @@ def lines_of(connection: Connection, payment_id: str) -> list[Line]:
     e = t.entries.c
     query = (
         sa.select(e.account, e.amount, e.refers_to)
-        .where(e.payment_id == payment_id, e.account != LedgerAccount.CLEARING)
+        .where(e.payment_id == payment_id, e.account.not_in(SOURCES))
         .order_by(e.position)
     )
     return [

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from mpm_core import Money, PaymentFacts, PaymentStatus, Reply
 from mpm_host.database import tables as t
+from mpm_host.payments.payment_channels import PaymentChannel
 
 __all__ = ["PaymentIndex", "PaymentKeys", "PaymentRecord", "find_payments"]
 
@@ -25,11 +26,12 @@ class PaymentRecord:
 
     id: str
     company_id: str
-    instance_id: str
+    instance_id: str | None  # none: it came through no telecom
     number: int
     status: PaymentStatus = attrs.field(converter=PaymentStatus)
     currency: str
     created_at: datetime
+    channel: PaymentChannel = attrs.field(default=PaymentChannel.TELECOM, converter=PaymentChannel)
     reference: str | None = None
     intent: str | None = None
     needs_person: bool = False
@@ -116,7 +118,12 @@ class PaymentIndex:
             self.add(record)
 
     def add(self, record: PaymentRecord) -> None:
-        """Index a record by the keys it has now; call it again when it got another."""
+        """Index a record by the keys it has now; call it again when it got another.
+
+        What no telecom brought is never found: telecoms know nothing of it.
+        """
+        if record.instance_id is None:
+            return
         for name, value in _named_keys(record):
             self._by_key[(record.instance_id, name, value)] = record
 

@@ -18,7 +18,7 @@ from mpm_core import Money, Msisdn, PaymentStatus, Unit, format_kwh
 from mpm_host.actions.proposals import proposals_of
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
-from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.payments.ledger import SOURCES
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["JsonObject", "PaymentPage", "list_payments", "masked", "payment_view"]
@@ -114,9 +114,9 @@ def masked(phone: str | None) -> str | None:
 
 
 def _payments() -> sa.Select[tuple[object, ...]]:
-    return sa.select(t.payments, t.instances.c.name.label("instance")).join(
-        t.instances, t.instances.c.id == t.payments.c.instance_id
-    )
+    p = t.payments.c
+    source = sa.func.coalesce(t.instances.c.name, p.channel).label("instance")
+    return sa.select(t.payments, source).outerjoin(t.instances, t.instances.c.id == p.instance_id)
 
 
 def _views(
@@ -149,6 +149,7 @@ def _facts(row: RowMapping) -> JsonObject:
     return {
         "id": row["id"],
         "instance": row["instance"],
+        "channel": row["channel"],
         "reference": row["reference"],
         "receipt": row["receipt"],
         "number": row["number"],
@@ -200,7 +201,7 @@ def _lines(connection: Connection, ids: Sequence[str]) -> _Children:
     total = sa.func.sum(e.amount)
     query = (
         sa.select(e.payment_id, e.account, e.refers_to, e.currency, total.label("total"))
-        .where(e.payment_id.in_(ids), e.account != LedgerAccount.CLEARING.value)
+        .where(e.payment_id.in_(ids), e.account.not_in(SOURCES))
         .group_by(e.payment_id, e.position, e.account, e.refers_to, e.currency)
         .having(total != 0)
         .order_by(e.position)

@@ -15,14 +15,13 @@ from sqlalchemy.engine import Connection, Row
 
 from mpm_core import Money, PaymentStatus
 from mpm_host.database import tables as t
-from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.payments.ledger import SOURCES, LedgerAccount
 from mpm_host.verification.verification_money import MONEY_CHECKS
 from mpm_host.verification.verification_orders import ORDER_CHECKS
 from mpm_host.verification.verification_values import Check, Difference
 
 __all__ = ["CHECKS", "Difference", "verify"]
 
-_CLEARING = LedgerAccount.CLEARING.value
 _BOOKED = [status.value for status in PaymentStatus if status.is_booked]
 _AT_ONCE = 500  # differences fetched together
 
@@ -79,7 +78,8 @@ def _journals_sum_to_zero() -> Check:
 def _payments_equal_their_lines() -> Check:
     """A booked payment's lines sum to its amount; every other one's to nothing."""
     p, e = t.payments.c, t.entries.c
-    total = sa.func.coalesce(sa.func.sum(sa.case((e.account != _CLEARING, e.amount), else_=0)), 0)
+    is_line = e.account.not_in(SOURCES)
+    total = sa.func.coalesce(sa.func.sum(sa.case((is_line, e.amount), else_=0)), 0)
     expected = sa.case((p.status.in_(_BOOKED), sa.func.coalesce(p.amount, 0)), else_=0)
     query = (
         sa.select(p.company_id, p.id, p.status, p.currency, total.label("total"),

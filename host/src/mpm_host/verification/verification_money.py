@@ -1,4 +1,4 @@
-"""Checks of where money came from and what it bought: clearing, prices, and reversals."""
+"""Checks of where money came from and what it bought: sources, prices, and reversals."""
 
 from __future__ import annotations
 
@@ -10,34 +10,42 @@ import sqlalchemy as sa
 from mpm_core import ChargeKind, Money, PaymentStatus
 from mpm_core.tariffs import price_of
 from mpm_host.database import tables as t
-from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.payments.ledger import SOURCES, LedgerAccount, source_of
+from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.verification.verification_values import Check, Difference, FoundRow
 
 __all__ = ["MONEY_CHECKS"]
 
 _BOOKED = [status.value for status in PaymentStatus if status.is_booked]
 _REVERSED = PaymentStatus.REVERSED.value
-_CLEARING = LedgerAccount.CLEARING.value
+_SOURCES = {channel.value: source_of(channel).value for channel in PaymentChannel}
+_SOURCE_FACTS = {
+    PaymentChannel.TELECOM: "what the telecom owes for it",
+    PaymentChannel.CASH: "the cash that was taken for it",
+    PaymentChannel.AD_HOC: "the cash that its token counts for",
+}
 
 
-def _clearing_equals_the_payment() -> Check:
-    """The telecom owes us what is booked, and nothing for what was taken back or never came.
+def _sources_equal_the_payment() -> Check:
+    """What is booked came from where its channel says, and nothing stays of what was taken back.
 
-    A payment whose lines are wrong already is told by I2.
+    A telecom owes us its payments; our people hold what they took. A payment whose lines are wrong
+    already is told by I2.
     """
     p, e = t.payments.c, t.entries.c
-    is_clearing = e.account == _CLEARING
-    owed = sa.func.coalesce(sa.func.sum(sa.case((is_clearing, -e.amount), else_=0)), 0)
-    lines = sa.func.coalesce(sa.func.sum(sa.case((is_clearing, 0), else_=e.amount)), 0)
+    is_source = e.account == sa.case(_SOURCES, value=p.channel, else_="")
+    is_line = e.account.not_in(SOURCES)
+    came = sa.func.coalesce(sa.func.sum(sa.case((is_source, -e.amount), else_=0)), 0)
+    lines = sa.func.coalesce(sa.func.sum(sa.case((is_line, e.amount), else_=0)), 0)
     expected = sa.case((p.status.in_(_BOOKED), sa.func.coalesce(p.amount, 0)), else_=0)
     query = (
         sa.select(
-            p.company_id, p.id, p.status, p.currency, owed.label("owed"),
+            p.company_id, p.id, p.status, p.channel, p.currency, came.label("came"),
             expected.label("expected"),
         )
         .select_from(t.payments.outerjoin(t.entries, e.payment_id == p.id))
-        .group_by(p.company_id, p.id, p.status, p.currency, p.amount)
-        .having(sa.and_(owed != expected, lines == expected))
+        .group_by(p.company_id, p.id, p.status, p.channel, p.currency, p.amount)
+        .having(sa.and_(came != expected, lines == expected))
     )  # fmt: skip
     return Check(
         query=query,
@@ -46,9 +54,9 @@ def _clearing_equals_the_payment() -> Check:
             rule="I5",
             company=company,
             subject=f"payment {row.id} ({row.status})",
-            fact="what the telecom owes for it",
+            fact=_SOURCE_FACTS.get(row.channel, "its money"),
             expected=_money(row.expected, row.currency),
-            found=_money(row.owed, row.currency),
+            found=_money(row.came, row.currency),
         ),
     )
 
@@ -159,7 +167,7 @@ def _money(minor: object, currency: str) -> str:
 
 
 MONEY_CHECKS: tuple[Check, ...] = (
-    _clearing_equals_the_payment(),
+    _sources_equal_the_payment(),
     _energy_is_priced_rightly(),
     _reversals_restore_balances(),
     _only_delivered_value_stays_sold(),

@@ -16,6 +16,7 @@ from mpm_core import PaymentStatus
 from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
 from mpm_host.payments.exports import ExportKind, as_csv, as_json, export_rows
+from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_views import list_payments, payment_view
 from mpm_host.web.api.customers import RevealQuery
 from mpm_host.web.api.operation import Call, Download, Method, Operation
@@ -82,10 +83,14 @@ class Proposal(View, frozen=True, kw_only=True):
 
 
 class Payment(View, frozen=True, kw_only=True):
-    """A payment with everything that became of it."""
+    """A payment with everything that became of it.
+
+    `instance` is the telecom's; of a payment that staff took it is the `channel` itself.
+    """
 
     id: str
     instance: str
+    channel: PaymentChannel
     reference: str | None
     receipt: str | None
     number: int
