@@ -114,3 +114,27 @@ def test_an_unknown_key_is_named(mpm):
         2,
         "Error: Company 'solar' has no API key 'robot'.\n",
     )
+
+
+def test_a_code_for_another_password_is_shown_once(mpm):
+    create_user(mpm)
+    made = mpm(
+        "user", "reset-password", "solar", "asha@example.com", "--by", "boss@example.com", "--json"
+    )
+    shown = json.loads(made.output)
+    assert (made.exit_code, shown["email"]) == (0, "asha@example.com")
+
+    again = mpm("user", "reset-password", "solar", "asha@example.com", "--by", "boss@example.com")
+    assert again.output.strip() != shown["code"]
+    assert again.errors == (
+        "It is not shown again. With it 'asha@example.com' chooses another password within 30 "
+        "minutes: POST /api/v1/password-resets/confirm {email, code, password}.\n"
+    )
+
+
+def test_nobody_gets_a_code_for_an_unknown_user(mpm):
+    ended = mpm("user", "reset-password", "solar", "a@example.com", "--by", "boss@example.com")
+    assert (ended.exit_code, ended.errors) == (
+        2,
+        "Error: Company 'solar' has no user 'a@example.com'.\n",
+    )

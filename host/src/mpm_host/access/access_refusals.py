@@ -16,6 +16,7 @@ class AccessCode(StrEnum):
     # who is asking
     UNAUTHENTICATED = "unauthenticated"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a code
+    RESET_CODE_WRONG = "reset_code_wrong"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     COMPANY_DISABLED = "company_disabled"
     # may they
@@ -32,6 +33,7 @@ class AccessCode(StrEnum):
     UNKNOWN_API_KEY = "unknown_api_key"
     EMAIL_TAKEN = "email_taken"
     LAST_OWNER = "last_owner"
+    USER_DISABLED = "user_disabled"
     PROTECTED_PASSWORD_MISSING = "protected_password_missing"  # noqa: S105 - a code
 
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from mpm_host.access.access_refusals import AccessCode
+from mpm_host.access.agent_logins import bind_login, check_login_agent, require_same_kind
 from mpm_host.access.roles import Role, may_assign
 from mpm_host.companies.audit_trail import Actor, write_audit
-from mpm_host.database.access_tables import sessions, users
+from mpm_host.database.access_tables import password_resets, sessions, users
 from mpm_host.identifiers import new_identifier
 from mpm_host.refusals import ServiceRefused
 from mpm_host.registration.inputs import read_name
@@ -39,12 +40,14 @@ class NewUser:
 
     Attributes:
         password: hashed.
+        agent_id: whom they act for: required for role agent, forbidden for others.
     """
 
     email: str
     name: str
     role: Role
     password: str = attrs.field(repr=False)
+    agent_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -101,8 +104,10 @@ def create_user(
         own: the actor's role; nobody gives one above it.
 
     Raises:
-        ServiceRefused: `role_above_own`, `email_invalid`, `email_taken`, `name_invalid`.
+        ServiceRefused: `role_above_own`, `email_invalid`, `email_taken`, `name_invalid`, and those
+            of `check_login_agent`.
     """
+    check_login_agent(connection, company_id, new.role, new.agent_id)
     _require_assignable(own, new.role)
     user = StoredUser(
         id=new_identifier(),
@@ -121,7 +126,9 @@ def create_user(
             AccessCode.EMAIL_TAKEN,
             f"{user.email!r} is a user already; an address can log in to one company only.",
         ) from None
-    _audit(connection, company_id, actor, "user.created", user, before={}, after=_shown(user))
+    bind_login(connection, company_id, new.agent_id, actor.at, user_id=user.id)
+    noted = _shown(user) | ({"agent_id": new.agent_id} if new.agent_id else {})
+    _audit(connection, company_id, actor, "user.created", user, before={}, after=noted)
     return user
 
 
@@ -145,7 +152,8 @@ def change_user(  # noqa: PLR0913 - where, whose, who, what, by whom
         own: the actor's role; it must include both the user's role and the new one.
 
     Raises:
-        ServiceRefused: `unknown_user`, `role_above_own`, `last_owner`, `name_invalid`.
+        ServiceRefused: `unknown_user`, `role_above_own`, `last_owner`, `name_invalid`,
+            `agent_required`, `agent_forbidden`.
     """
     owners = _lock_owners(connection, company_id)
     before = find_user(connection, company_id, user_id)
@@ -157,6 +165,7 @@ def change_user(  # noqa: PLR0913 - where, whose, who, what, by whom
     )
     _require_assignable(own, before.role)
     _require_assignable(own, after.role)
+    require_same_kind(before.role, after.role)
     _require_another_owner(owners, before, after)
     values: dict[str, object] = {
         "name": after.name,
@@ -174,8 +183,9 @@ def change_user(  # noqa: PLR0913 - where, whose, who, what, by whom
 
 
 def end_sessions(connection: Connection, user_id: str, now: datetime) -> None:
-    """Log somebody out everywhere."""
+    """Log somebody out everywhere; a code for a new password works no longer either."""
     s = sessions.c
+    connection.execute(sa.delete(password_resets).where(password_resets.c.user_id == user_id))
     connection.execute(
         sa.update(sessions).where(s.user_id == user_id, s.ended_at.is_(None)).values(ended_at=now)
     )

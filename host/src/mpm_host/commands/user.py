@@ -8,6 +8,7 @@ import click
 from sqlalchemy.engine import Connection
 
 from mpm_host.access.access_refusals import AccessCode
+from mpm_host.access.password_resets import make_reset_code
 from mpm_host.access.passwords import check_password, hash_password
 from mpm_host.access.roles import Role
 from mpm_host.access.user_store import (
@@ -22,6 +23,7 @@ from mpm_host.access.user_store import (
 from mpm_host.commands.output import json_option, print_json, print_table
 from mpm_host.commands.passwords import GivenPassword
 from mpm_host.commands.surroundings import opened_host, person
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.refusals import ServiceRefused
 
 __all__ = ["command"]
@@ -44,6 +46,7 @@ def command() -> None:
     required=True,
     help="What they may do.",
 )
+@click.option("--agent", metavar="ID", help="Whom a user of role agent acts for.")
 @click.option("--password-env", metavar="VAR", help="Variable that holds the password.")
 @click.option(
     "--password-file", metavar="PATH", type=click.Path(path_type=Path), help="File that holds it."
@@ -55,6 +58,7 @@ def create(  # noqa: PLR0913 - one argument per option
     email: str,
     name: str | None,
     role: str,
+    agent: str | None,
     password_env: str | None,
     password_file: Path | None,
     as_json: bool,
@@ -64,7 +68,11 @@ def create(  # noqa: PLR0913 - one argument per option
     given = GivenPassword(option="--password", variable=password_env, file=password_file)
     password = check_password(given.read("Password"), email=email)
     new = NewUser(
-        email=email, name=name or email, role=Role(role), password=hash_password(password)
+        email=email,
+        name=name or email,
+        role=Role(role),
+        password=hash_password(password),
+        agent_id=agent,
     )
     with opened_host(reconcile=True) as host:
         company_id = host.companies.find(slug).id
@@ -108,6 +116,40 @@ def disable(*, slug: str, email: str, as_json: bool) -> None:
         print_json(_shown(user))
     else:
         click.echo(f"User {user.email!r} is disabled and logged out.")
+
+
+@command.command("reset-password")
+@click.argument("slug")
+@click.argument("email")
+@click.option("--by", required=True, metavar="EMAIL", help="Who decides; kept in the audit trail.")
+@json_option
+def reset_password(*, slug: str, email: str, by: str, as_json: bool) -> None:
+    """Make a code with which user EMAIL of company SLUG chooses another password.
+
+    It is shown once and works once, for 30 minutes. Pass it on yourself: no mail is sent.
+    """
+    decider = read_email(by)
+    with opened_host(reconcile=True) as host:
+        company_id = host.companies.find(slug).id
+        actor = Actor(name=decider, at=host.clock(), reason="command line")
+        with host.engines.write.begin() as connection:
+            user = _find(connection, company_id, slug, read_email(email))
+            made = make_reset_code(connection, company_id, user.id, actor, own=Role.OWNER)
+    if as_json:
+        print_json(
+            {
+                "email": made.email,
+                "code": made.code.reveal(),
+                "expires_at": made.expires_at.isoformat(),
+            }
+        )
+        return
+    click.echo(made.code.reveal())
+    click.echo(
+        f"It is not shown again. With it {made.email!r} chooses another password within 30 "
+        "minutes: POST /api/v1/password-resets/confirm {email, code, password}.",
+        err=True,
+    )
 
 
 def _find(connection: Connection, company_id: str, slug: str, email: str) -> StoredUser:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from mpm_host.web.api import (
+    agent_money,
+    agents,
     api_keys,
     appliances,
+    cash_payments,
     company,
     customers,
+    device_tokens,
     devices,
     imports,
+    password_resets,
     payment_actions,
     payments,
     places,
@@ -27,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *company.OPERATIONS,
     *sessions.OPERATIONS,
     *users.OPERATIONS,
+    *password_resets.OPERATIONS,
     *api_keys.OPERATIONS,
     *plugins.OPERATIONS,
     *places.OPERATIONS,
@@ -35,8 +41,12 @@ OPERATIONS: tuple[Operation, ...] = (
     *customers.OPERATIONS,
     *devices.OPERATIONS,
     *sales.OPERATIONS,
+    *agents.OPERATIONS,
+    *agent_money.OPERATIONS,
     *imports.OPERATIONS,
     *payments.OPERATIONS,
     *payment_actions.OPERATIONS,
+    *cash_payments.OPERATIONS,
+    *device_tokens.OPERATIONS,
     *pushes.OPERATIONS,
 )

@@ -14,6 +14,7 @@ import attrs
 from mpm_core import PluginLoadError, SettingsError, UserError
 from mpm_core.plans import PlanChangeRefused
 from mpm_host.access.access_refusals import AccessCode, TooManyAttempts
+from mpm_host.agents.agent_refusals import AgentCode
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.values import View
 
@@ -50,11 +51,15 @@ _STATUS: Mapping[str, int] = {
     ApiCode.IDEMPOTENCY_KEY_INVALID: 400,
     AccessCode.UNAUTHENTICATED: 401,
     AccessCode.WRONG_PASSWORD: 403,
+    AccessCode.RESET_CODE_WRONG: 403,
     AccessCode.FORBIDDEN: 403,
     AccessCode.COMPANY_DISABLED: 403,
     AccessCode.ELEVATION_REQUIRED: 403,
     AccessCode.ROLE_ABOVE_OWN: 403,
     AccessCode.SIGN_UP_CLOSED: 403,
+    AgentCode.AGENT_LIMIT: 403,
+    AgentCode.APPLIANCE_NOT_ASSIGNED: 403,
+    AgentCode.OUTSIDE_MINI_GRID: 403,
     ApiCode.METHOD_NOT_ALLOWED: 405,
     ApiCode.BODY_TOO_LARGE: 413,
     ApiCode.CONTENT_TYPE_UNSUPPORTED: 415,
@@ -64,6 +69,7 @@ _STATUS: Mapping[str, int] = {
 } | dict.fromkeys(
     (
         "access_rate_fixed",
+        "agent_disabled",
         "approval_by_same_person",
         "currency_in_use",
         "device_owned",
@@ -83,12 +89,14 @@ _STATUS: Mapping[str, int] = {
         "payment_not_unknown",
         "payment_not_unmatched",
         "payment_reversing",
+        "phone_taken",
         "plan_open",
         "plugin_not_enabled",
         "protected_password_missing",
         "slug_taken",
         "token_known",
         "too_many_messages",
+        "user_disabled",
         ApiCode.CHANGED_MEANWHILE,
         ApiCode.REQUEST_IN_PROGRESS,
     ),
