@@ -17,6 +17,7 @@ from mpm_host.orders.switching import Switcher
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
+from mpm_host.payments.token_desk import TokenDesk
 from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
@@ -74,6 +75,7 @@ class Services:
             tell_after=host.config.host.tell_after,
         )
         self.cash = CashDesk(vault=host.vault, directory=lambda: host.house.directory)
+        self.tokens = TokenDesk(vault=host.vault, directory=lambda: host.house.directory)
         self.devices = DeviceLookup(
             engines=host.engines,
             vault=host.vault,

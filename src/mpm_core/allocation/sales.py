@@ -17,11 +17,19 @@ from mpm_core.allocation.accounts import Line, LineKind, Target
 from mpm_core.money import Money, currency_exponent
 from mpm_core.orders import Charge, ChargeKind
 from mpm_core.payments import Objection, ReasonCode
-from mpm_core.plans import Plan, price_basis
+from mpm_core.plans import Plan, PriceBasis, price_basis
 from mpm_core.tariffs import Tariff, exact_watt_hours, price_energy, price_of
 from mpm_core.units import Unit
 
-__all__ = ["Remainder", "Sale", "pay_rows", "sell_energy", "sell_for_plan", "unlock_paid_off"]
+__all__ = [
+    "Remainder",
+    "Sale",
+    "days_charge",
+    "pay_rows",
+    "sell_energy",
+    "sell_for_plan",
+    "unlock_paid_off",
+]
 
 _FINEST_STEP = 1  # Wh, where a manufacturer does not say what it can sell
 
@@ -183,16 +191,10 @@ def _sell_plan_days(remainder: Remainder, plan: Plan) -> Sale:
 def _days_sale(remainder: Remainder, plan: Plan, *, used: int, lines: tuple[Line, ...]) -> Sale:
     basis = price_basis(plan)
     exact_days = basis.exact_days(used)
-    major_per_day = basis.price_per_day / 10 ** currency_exponent(remainder.currency)
+    money = Money(used, remainder.currency)
     return Sale(
         lines=lines,
-        charge=Charge(
-            kind=ChargeKind.TIME,
-            money=Money(used, remainder.currency),
-            quantity=math.ceil(exact_days),
-            unit=Unit.DAY,
-            unit_price=_exact_decimal(major_per_day),
-        ),
+        charge=days_charge(money, math.ceil(exact_days), basis),
         calculation={
             "plan": plan.id,
             "cost": str(basis.cost),
@@ -202,6 +204,18 @@ def _days_sale(remainder: Remainder, plan: Plan, *, used: int, lines: tuple[Line
             "rounding": "up",
             "days": str(math.ceil(exact_days)),
         },
+    )
+
+
+def days_charge(money: Money, days: int, basis: PriceBasis) -> Charge:
+    """Return the charge of whole days that were priced by a plan."""
+    major_per_day = basis.price_per_day / 10 ** currency_exponent(money.currency)
+    return Charge(
+        kind=ChargeKind.TIME,
+        money=money,
+        quantity=days,
+        unit=Unit.DAY,
+        unit_price=_exact_decimal(major_per_day),
     )
 
 

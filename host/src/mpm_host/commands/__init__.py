@@ -26,6 +26,8 @@ COMMANDS = {
     "api-key": ("api_key", "Give programs access to a company."),
     "import": ("import_", "Register customers and devices from a CSV file."),
     "payments": ("payments", "See payments, and decide those that need a person."),
+    "cash-payment": ("cash_payment", "Book money that was taken by hand."),
+    "token": ("token", "Give devices tokens past all debts."),
     "messages": ("messages", "See the messages to customers."),
     "verify": ("verify", "Check that the ledger adds up."),
     "plugins": ("plugins", "See and check the plugins that are installed."),

@@ -23,7 +23,7 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.host import Host
 from mpm_host.payments.payment_views import payment_view
 
-__all__ = ["ACTIONS"]
+__all__ = ["ACTIONS", "read_email"]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _LONGEST_TOKEN_FILE = 4096
@@ -41,7 +41,7 @@ class _Act:
     def run(self, act: Callable[[PaymentActions, Connection, Actor], bool]) -> None:
         """Do it in one transaction, then print what the payment is now."""
         with opened_host(reconcile=True) as host:
-            actor = Actor(name=_email(self.by), at=host.clock(), reason=self.reason)
+            actor = Actor(name=read_email(self.by), at=host.clock(), reason=self.reason)
             actions = PaymentActions(
                 vault=host.vault,
                 directory=lambda: host.house.directory,
@@ -52,7 +52,12 @@ class _Act:
             _print(host, self.payment_id, done=done, as_json=self.as_json)
 
 
-def _email(text: str) -> str:
+def read_email(text: str) -> str:
+    """Return who decides.
+
+    Raises:
+        UserError: it is no e-mail address.
+    """
     name, at, place = text.strip().partition("@")
     if not (name and at and place) or not text.strip().isprintable():
         raise UserError(f"--by: {text.strip()[:64]!r} is no e-mail address; say who decides.")

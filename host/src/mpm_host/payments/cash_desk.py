@@ -29,8 +29,15 @@ from mpm_host.payments.customer_accounts import (
 )
 from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_records import PaymentRecord
-from mpm_host.payments.staff_bookings import StaffBooking, check_money, require_manufacturer
+from mpm_host.payments.staff_bookings import (
+    StaffBooking,
+    check_money,
+    manufacturer_objection,
+    refuse,
+    unknown_serial,
+)
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.inputs import read_serial
 
 __all__ = ["CashDesk", "CashPayment"]
 
@@ -112,11 +119,11 @@ class _Taking:
     # --- for a device -----------------------------------------------------------------------------
 
     def for_device(self) -> PaymentRecord:
-        serial = (self.cash.serial or "").strip()
+        serial = read_serial(self.cash.serial or "")
         owner = self._owner(serial)
         device = owner.devices[serial]
         check_money(self.cash.amount, self.company)
-        require_manufacturer(device, self.directory)
+        self._require_manufacturer(device)
         allocation = allocate(
             self.cash.amount.minor,
             owner.account,
@@ -134,10 +141,7 @@ class _Taking:
             self.connection, self.directory, [key], self.booking.by.at, lock=True
         )
         if key not in owners:
-            raise ServiceRefused(
-                ReasonCode.UNKNOWN_SERIAL,
-                f"The company has no device {serial[:64]!r}; register it first.",
-            )
+            raise unknown_serial(serial)
         owner = owners[key]
         if owner is None:
             raise ServiceRefused(
@@ -146,6 +150,11 @@ class _Taking:
             )
         return accounts[owner]
 
+    def _require_manufacturer(self, device: OwnedDevice) -> None:
+        objection = manufacturer_objection(device, self.directory)
+        if objection is not None:
+            raise refuse(objection)
+
     # --- for a sale -------------------------------------------------------------------------------
 
     def for_sale(self, sale_id: str) -> PaymentRecord:
@@ -153,7 +162,7 @@ class _Taking:
         check_money(self.cash.amount, self.company)
         device = self._sold_device(owner, sale_id)
         if device is not None:
-            require_manufacturer(device, self.directory)
+            self._require_manufacturer(device)
         allocation = allocate_to_plan(
             self.cash.amount.minor,
             owner.account,

@@ -26,7 +26,7 @@ from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_records import PaymentRecord
 from mpm_host.refusals import ServiceRefused
 
-__all__ = ["StaffBooking", "check_money", "refuse", "require_manufacturer"]
+__all__ = ["StaffBooking", "check_money", "manufacturer_objection", "refuse", "unknown_serial"]
 
 _DETAIL_LENGTH = 500  # of an event
 _ANY_AMOUNT = AmountRules()  # cash has no telecom that limits it
@@ -151,15 +151,19 @@ def check_money(money: Money, company: CompanyRecord) -> None:
         raise refuse(objection)
 
 
-def require_manufacturer(device: OwnedDevice, directory: Directory) -> None:
-    """Refuse what nobody could deliver; a vendor that is merely down refuses nothing.
+def unknown_serial(serial: str) -> ServiceRefused:
+    """Return the refusal of a serial that the company has no device of."""
+    return ServiceRefused(
+        ReasonCode.UNKNOWN_SERIAL, f"The company has no device {serial[:64]!r}; register it first."
+    )
 
-    Raises:
-        ServiceRefused: `plugin_not_enabled`.
-    """
+
+def manufacturer_objection(device: OwnedDevice, directory: Directory) -> Objection | None:
+    """Refuse what nobody could deliver; a vendor that is merely down refuses nothing."""
     manufacturer = directory.instances[device.instance_id]
-    if not manufacturer.takes_new_work:
-        raise ServiceRefused(
-            ReasonCode.PLUGIN_NOT_ENABLED,
-            f"The manufacturer's plugin {manufacturer.name} is not enabled; enable it first.",
-        )
+    if manufacturer.takes_new_work:
+        return None
+    return Objection(
+        code=ReasonCode.PLUGIN_NOT_ENABLED,
+        message=f"The manufacturer's plugin {manufacturer.name} is not enabled; enable it first.",
+    )

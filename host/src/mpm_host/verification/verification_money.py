@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import sqlalchemy as sa
 
-from mpm_core import ChargeKind, Money, PaymentStatus
+from mpm_core import ChargeKind, Money, PaymentStatus, format_kwh
 from mpm_core.tariffs import price_of
 from mpm_host.database import tables as t
 from mpm_host.payments.ledger import SOURCES, LedgerAccount, source_of
@@ -97,6 +97,9 @@ def _wrong_price(row: FoundRow, price: Decimal, calculation: Mapping[str, str]) 
     cost = price_of(row.quantity, price, row.currency)
     if cost != row.money:
         return _money(cost, row.currency)
+    if "asked_watt_hours" in calculation:  # staff asked for so much, not for all money buys
+        asked = int(calculation["asked_watt_hours"])
+        return "" if asked == row.quantity else f"that of {format_kwh(asked)} kWh"
     available = int(calculation["available"])
     one_step_more = row.quantity + int(calculation["energy_step"])
     if not cost <= available < price_of(one_step_more, price, row.currency):

@@ -136,13 +136,16 @@ class ExportQuery(Query, frozen=True, kw_only=True):
     format: Format = Format.CSV
 
 
-def shown_payment(call: Call, connection: Connection, *, reveal: bool = False) -> Payment:
-    """Return the payment that the path names.
+def shown_payment(
+    call: Call, connection: Connection, made: str | None = None, *, reveal: bool = False
+) -> Payment:
+    """Return the payment that was just made, or else the one that the path names.
 
     Raises:
         ServiceRefused: `unknown_payment`.
     """
-    vault, payment_id = call.context.host.vault, call.path["id"]
+    vault = call.context.host.vault
+    payment_id = call.path["id"] if made is None else made
     view = payment_view(connection, vault, payment_id, company_id=call.company.id, reveal=reveal)
     if reveal:
         view |= _whole_numbers(connection, payment_id, view)

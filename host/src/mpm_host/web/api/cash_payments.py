@@ -1,0 +1,58 @@
+"""`/cash-payments`: money that staff take by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+from sqlalchemy.engine import Connection
+
+from mpm_host.access.roles import Permission
+from mpm_host.payments.cash_desk import CashPayment
+from mpm_host.web.api.operation import Call, Method, Operation
+from mpm_host.web.api.payments import Payment, shown_payment
+from mpm_host.web.api.values import Amount, Body, Id
+
+__all__ = ["OPERATIONS"]
+
+
+class NewCashPayment(Body, frozen=True, kw_only=True):
+    """What was taken, for a device (`serial`) or for one sale (`sale_id`): exactly one of them."""
+
+    amount: Amount
+    serial: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    sale_id: Id | None = None
+
+
+def _take(call: Call, connection: Connection) -> Payment:
+    given = call.body_as(NewCashPayment)
+    cash = CashPayment(
+        amount=call.money(given.amount, "amount"), serial=given.serial, sale_id=given.sale_id
+    )
+    payment = call.context.services.cash.take(connection, call.company, cash, call.actor)
+    return shown_payment(call, connection, payment.id)
+
+
+def _wake(call: Call) -> None:
+    call.context.services.wake()
+
+
+OPERATIONS = (
+    Operation(
+        method=Method.POST,
+        path="/cash-payments",
+        name="take_cash_payment",
+        tag="payments",
+        summary="Book money that was taken by hand.",
+        details="With a `serial` it does what a telecom's payment for the device would: debts "
+        "first, the rest becomes a token. With a `sale_id` it pays that sale alone, at least its "
+        "next instalment. What cannot be sold is refused, and nothing is booked. Send an "
+        "`Idempotency-Key`: without one, a repeated request is another payment.",
+        permission=Permission.PAYMENTS_TAKE,
+        body=NewCashPayment,
+        answer=Payment,
+        status=201,
+        change=_take,
+        after=_wake,
+    ),
+)
