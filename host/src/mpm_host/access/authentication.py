@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_core import Secret
+from mpm_host.access.agent_logins import agent_behind
 from mpm_host.access.bearers import BearerKind, digest_of, kind_of
 from mpm_host.access.principal import Principal
 from mpm_host.access.roles import Role
@@ -54,7 +56,7 @@ def _by_api_key(connection: Connection, directory: Directory, bearer: Secret) ->
     company = directory.companies.get(row.company_id) if row else None
     if row is None or company is None:
         return None
-    return Principal(
+    principal = Principal(
         company=company,
         kind=BearerKind.API_KEY,
         id=row.id,
@@ -62,6 +64,7 @@ def _by_api_key(connection: Connection, directory: Directory, bearer: Secret) ->
         role=Role(row.role),
         elevated_until=row.elevated_until,
     )
+    return _with_agent(connection, principal, api_key_id=row.id)
 
 
 def _by_session(
@@ -83,7 +86,7 @@ def _by_session(
     company = directory.companies.get(row.company_id) if row else None
     if row is None or company is None:
         return None
-    return Principal(
+    principal = Principal(
         company=company,
         kind=BearerKind.SESSION,
         id=row.id,
@@ -92,3 +95,18 @@ def _by_session(
         user_id=row.user_id,
         elevated_until=row.elevated_until,
     )
+    return _with_agent(connection, principal, user_id=row.user_id)
+
+
+def _with_agent(
+    connection: Connection,
+    principal: Principal,
+    *,
+    user_id: str | None = None,
+    api_key_id: str | None = None,
+) -> Principal | None:
+    """Add whom an agent's login acts for; without an enabled agent it opens nothing."""
+    if principal.role is not Role.AGENT:
+        return principal
+    agent_id = agent_behind(connection, user_id=user_id, api_key_id=api_key_id)
+    return None if agent_id is None else attrs.evolve(principal, agent_id=agent_id)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 
 from mpm_core import Secret
 from mpm_host.access.access_refusals import AccessCode
+from mpm_host.access.agent_logins import bind_login, check_login_agent
 from mpm_host.access.bearers import BearerKind, digest_of, new_bearer
 from mpm_host.access.roles import Role, may_assign
 from mpm_host.companies.audit_trail import Actor, write_audit
@@ -47,7 +48,14 @@ class NewKey:
 
 
 def create_key(  # noqa: PLR0913 - where, whose, what, by whom
-    connection: Connection, company_id: str, name: str, role: Role, actor: Actor, *, own: Role
+    connection: Connection,
+    company_id: str,
+    name: str,
+    role: Role,
+    actor: Actor,
+    *,
+    own: Role,
+    agent_id: str | None = None,
 ) -> NewKey:
     """Create an API key.
 
@@ -58,10 +66,13 @@ def create_key(  # noqa: PLR0913 - where, whose, what, by whom
         role: what it may do.
         actor: who makes it.
         own: the actor's role; nobody makes a key above it.
+        agent_id: whom it acts for: required for role agent, forbidden for others.
 
     Raises:
-        ServiceRefused: `role_above_own`, `name_invalid`, `name_taken`.
+        ServiceRefused: `role_above_own`, `name_invalid`, `name_taken`, and those of
+            `check_login_agent`.
     """
+    check_login_agent(connection, company_id, role, agent_id)
     _require_assignable(own, role)
     bearer = new_bearer(BearerKind.API_KEY)
     stored = StoredKey(
@@ -81,6 +92,7 @@ def create_key(  # noqa: PLR0913 - where, whose, what, by whom
             RefusalCode.NAME_TAKEN,
             f"The company has, or had, an API key {stored.name!r}; choose another name.",
         ) from None
+    bind_login(connection, company_id, agent_id, actor.at, api_key_id=stored.id)
     _audit(connection, company_id, actor, "api_key.created", stored)
     return NewKey(stored=stored, bearer=bearer)
 

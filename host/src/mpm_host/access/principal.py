@@ -26,6 +26,7 @@ class Principal:
         id: of the session or the key.
         name: for the audit trail: an e-mail address, or `API key` and its name.
         user_id: of a person.
+        agent_id: whom they act for; role agent has one, nobody else.
         elevated_until: the protected-pages password was given; `None` if it was not.
     """
 
@@ -35,6 +36,7 @@ class Principal:
     name: str
     role: Role
     user_id: str | None = None
+    agent_id: str | None = None
     elevated_until: datetime | None = None
 
     def may(self, permission: Permission) -> bool:

@@ -16,6 +16,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     FINANCE = "finance"
     OPERATOR = "operator"
+    AGENT = "agent"  # bound to one agent, sees and serves only that one's customers
 
 
 class Permission(StrEnum):
@@ -43,6 +44,9 @@ class Permission(StrEnum):
     SENSITIVE_READ = "sensitive.read"
     EXPORTS_READ = "exports.read"
     IMPORTS_WRITE = "imports.write"
+    AGENTS_READ = "agents.read"
+    AGENTS_WRITE = "agents.write"
+    AGENTS_SETTLE = "agents.settle"
     PLUGINS_READ = "plugins.read"
     PLUGINS_WRITE = "plugins.write"
     COMPANY_READ = "company.read"
@@ -56,6 +60,20 @@ class Permission(StrEnum):
 
 
 _P = Permission
+_AGENT = frozenset(
+    {
+        _P.PLACES_READ,
+        _P.CUSTOMERS_READ,
+        _P.CUSTOMERS_WRITE,
+        _P.DEVICES_READ,
+        _P.TARIFFS_READ,
+        _P.APPLIANCES_READ,
+        _P.SALES_READ,
+        _P.SALES_WRITE,
+        _P.PAYMENTS_TAKE,
+        _P.AGENTS_READ,
+    }
+)
 _OPERATOR = frozenset(
     {
         _P.PLACES_READ,
@@ -80,12 +98,20 @@ _FINANCE = _OPERATOR | {
     _P.TOKENS_CREATE,
     _P.SENSITIVE_READ,
     _P.EXPORTS_READ,
+    _P.AGENTS_READ,
+    _P.AGENTS_SETTLE,
 }
 _OWNER = frozenset(Permission)
 _ADMIN = _OWNER - {_P.OWNERS_WRITE, _P.PROTECTED_PASSWORD_WRITE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
-    {Role.OWNER: _OWNER, Role.ADMIN: _ADMIN, Role.FINANCE: _FINANCE, Role.OPERATOR: _OPERATOR}
+    {
+        Role.OWNER: _OWNER,
+        Role.ADMIN: _ADMIN,
+        Role.FINANCE: _FINANCE,
+        Role.OPERATOR: _OPERATOR,
+        Role.AGENT: _AGENT,
+    }
 )
 
 

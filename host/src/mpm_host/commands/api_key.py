@@ -31,13 +31,22 @@ def command() -> None:
     show_default=True,
     help="What it may do.",
 )
+@click.option("--agent", metavar="ID", help="Whom a key of role agent acts for.")
 @json_option
-def create(*, slug: str, name: str, role: str, as_json: bool) -> None:
+def create(*, slug: str, name: str, role: str, agent: str | None, as_json: bool) -> None:
     """Create an API key of company SLUG and show it, once."""
     with opened_host(reconcile=True) as host:
         company_id = host.companies.find(slug).id
         with host.engines.write.begin() as connection:
-            new = create_key(connection, company_id, name, Role(role), person(host), own=Role.OWNER)
+            new = create_key(
+                connection,
+                company_id,
+                name,
+                Role(role),
+                person(host),
+                own=Role.OWNER,
+                agent_id=agent,
+            )
     if as_json:
         print_json(_shown(new.stored) | {"key": new.bearer.reveal()})
         return

@@ -10,16 +10,20 @@ from mpm_host.access.key_store import NewKey, StoredKey, create_key, list_keys, 
 from mpm_host.access.roles import Permission, Role
 from mpm_host.web.api.listing import view_of
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
-from mpm_host.web.api.values import Body, Name, Page, PageQuery, View
+from mpm_host.web.api.values import Body, Id, Name, Page, PageQuery, View
 
 __all__ = ["OPERATIONS", "ShownKey", "shown_key"]
 
 
 class NewApiKey(Body, frozen=True, kw_only=True):
-    """A key for a program; its name stays taken after it was revoked."""
+    """A key for a program; its name stays taken after it was revoked.
+
+    Role `agent` needs `agent_id`: whom it acts for, and nobody else.
+    """
 
     name: Name
     role: Role
+    agent_id: Id | None = None
 
 
 class ApiKey(View, frozen=True, kw_only=True):
@@ -61,7 +65,15 @@ def _create(call: Call, connection: Connection) -> ShownKey:
     new = call.body_as(NewApiKey)
     own = call.principal.role
     return shown_key(
-        create_key(connection, call.company.id, new.name, new.role, call.actor, own=own)
+        create_key(
+            connection,
+            call.company.id,
+            new.name,
+            new.role,
+            call.actor,
+            own=own,
+            agent_id=new.agent_id,
+        )
     )
 
 

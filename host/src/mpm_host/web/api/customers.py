@@ -12,11 +12,14 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money
 from mpm_core.tariffs import passed_boundaries
 from mpm_host.access.roles import Permission
+from mpm_host.agents.agent_sales import lock_working_agent
+from mpm_host.agents.agent_territory import require_new_customer
 from mpm_host.database import tables as t
 from mpm_host.payments.payment_views import masked
 from mpm_host.refusals import RefusalCode
 from mpm_host.registration.customers import CustomerDetails, create_customer
 from mpm_host.registration.tariff_book import find_tariffs
+from mpm_host.web.api.acting_agents import only_own_agent, within_reach
 from mpm_host.web.api.device_views import Device, device_view
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
@@ -108,7 +111,11 @@ def _create(call: Call, connection: Connection) -> Customer:
     details = CustomerDetails(
         name=new.name, surname=new.surname, phone=new.phone, village_id=new.village_id
     )
+    agent_id = only_own_agent(call)
+    agent = agent_id and lock_working_agent(connection, call.company, agent_id)
     made = create_customer(connection, call.company, details, call.now)
+    if agent:
+        require_new_customer(connection, agent, made)
     call.audit(connection, "customer.created", made, after={"village_id": new.village_id})
     row = find_row(call, connection, t.customers, made, RefusalCode.UNKNOWN_CUSTOMER)
     return customer_view(row, call.company.company.currency)
@@ -117,6 +124,7 @@ def _create(call: Call, connection: Connection) -> Customer:
 def _list(call: Call, connection: Connection) -> Page[Customer]:
     paging, c = call.query_as(CustomerQuery), t.customers.c
     query = sa.select(t.customers).where(c.company_id == call.company.id).order_by(c.id.desc())
+    query = query.where(within_reach(call, c.id))
     if paging.village_id is not None:
         query = query.where(c.village_id == paging.village_id)
     if paging.cursor is not None:
@@ -141,7 +149,8 @@ def _show(call: Call) -> CustomerDetail:
 
 def _detail(call: Call, connection: Connection, *, reveal: bool) -> CustomerDetail:
     identifier = call.path["id"]
-    row = find_row(call, connection, t.customers, identifier, RefusalCode.UNKNOWN_CUSTOMER)
+    reach = within_reach(call, t.customers.c.id)
+    row = find_row(call, connection, t.customers, identifier, RefusalCode.UNKNOWN_CUSTOMER, reach)
     if reveal:
         call.principal.require_elevation(call.now)
     p, d = t.plans.c, t.devices.c

@@ -13,6 +13,11 @@ from sqlalchemy.engine import Connection
 
 from mpm_core import DeviceKind, Manifest
 from mpm_host.access.roles import Permission
+from mpm_host.agents.agent_sales import (
+    check_agents_registration,
+    lock_working_agent,
+    with_agents_terms,
+)
 from mpm_host.database import tables as t
 from mpm_host.directory import InstanceRecord
 from mpm_host.refusals import RefusalCode, ServiceRefused
@@ -26,6 +31,7 @@ from mpm_host.registration.registration_values import (
     RegistrationRequest,
 )
 from mpm_host.registration.stored_registrations import register_once
+from mpm_host.web.api.acting_agents import acting_agent, within_reach
 from mpm_host.web.api.customers import Customer, Phone, customer_view
 from mpm_host.web.api.device_views import Device, device_view
 from mpm_host.web.api.listing import find_row
@@ -83,6 +89,7 @@ class NewRegistration(Body, frozen=True, kw_only=True):
     tariff_id: Id | None = None
     sale: SaleTermsBody | None = None
     registered_on: date | None = None
+    agent_id: Id | None = None
 
 
 class Registration(View, frozen=True, kw_only=True):
@@ -135,6 +142,11 @@ def _register(call: Call, connection: Connection) -> Registration:
         sale=None if given.sale is None else plan_terms(call, given.sale),
         registered_on=given.registered_on,
     )
+    agent_id = acting_agent(call, given.agent_id)
+    agent = None
+    if agent_id is not None:
+        agent = lock_working_agent(connection, call.company, agent_id)
+        request = with_agents_terms(connection, agent, request)
     made, is_new = register_once(
         connection,
         host.house.directory,
@@ -146,8 +158,12 @@ def _register(call: Call, connection: Connection) -> Registration:
         request_id=given.request_id,
         digest=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
     )
+    if is_new and agent is not None:
+        check_agents_registration(connection, agent, request, made, call.actor)
     if is_new:
         noted = {"serial": given.device.serial.strip(), "customer_id": made.customer_id}
+        if agent is not None:
+            noted["agent_id"] = agent.id
         call.audit(connection, "device.registered", made.device_id, after=noted)
     sales = []
     if made.plan_id is not None:
@@ -196,7 +212,8 @@ def _change(call: Call, connection: Connection) -> Device:
 
 
 def _find(call: Call, connection: Connection, device_id: str) -> Device:
-    row = find_row(call, connection, t.devices, device_id, RefusalCode.UNKNOWN_DEVICE)
+    reach = within_reach(call, t.devices.c.customer_id)
+    row = find_row(call, connection, t.devices, device_id, RefusalCode.UNKNOWN_DEVICE, reach)
     return device_view(call, row)
 
 
@@ -207,6 +224,7 @@ def _show(call: Call, connection: Connection) -> Device:
 def _list(call: Call, connection: Connection) -> Page[Device]:
     paging, d = call.query_as(DeviceQuery), t.devices.c
     query = sa.select(t.devices).where(d.company_id == call.company.id).order_by(d.id.desc())
+    query = query.where(within_reach(call, d.customer_id))
     if paging.serial is not None:
         query = query.where(d.serial == read_serial(paging.serial))
     if paging.customer_id is not None:

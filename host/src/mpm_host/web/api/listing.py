@@ -24,14 +24,21 @@ def view_of(kind: type[Kind], row: object) -> Kind:
 
 
 def find_row(
-    call: Call, connection: Connection, table: sa.Table, identifier: str, code: str
+    call: Call,
+    connection: Connection,
+    table: sa.Table,
+    identifier: str,
+    code: str,
+    *conditions: sa.ColumnElement[bool],
 ) -> AnyRow:
-    """Return a row of the company.
+    """Return a row of the company that meets all conditions.
 
     Raises:
         ServiceRefused: with `code`, which is one of an unknown thing.
     """
-    query = sa.select(table).where(table.c.company_id == call.company.id, table.c.id == identifier)
+    query = sa.select(table).where(
+        table.c.company_id == call.company.id, table.c.id == identifier, *conditions
+    )
     row = connection.execute(query).first()
     if row is None:
         what = code.removeprefix("unknown_").replace("_", " ")

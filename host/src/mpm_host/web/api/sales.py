@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money
 from mpm_core.plans import Period
 from mpm_host.access.roles import Permission
+from mpm_host.agents.agent_sales import sell_as_agent
 from mpm_host.database import tables as t
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.plan_terms import PlanTerms
@@ -23,6 +24,7 @@ from mpm_host.registration.sale_changes import (
     reschedule_sale,
 )
 from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.web.api.acting_agents import acting_agent, within_reach
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
 from mpm_host.web.api.sale_views import Sale, sale_views
@@ -52,11 +54,16 @@ class SaleTermsBody(Body, frozen=True, kw_only=True):
 
 
 class NewSale(SaleTermsBody, frozen=True, kw_only=True):
-    """Something sold to a customer; with the serial of its device, if it has one."""
+    """Something sold to a customer; with the serial of its device, if it has one.
+
+    An agent (`agent_id`; for role agent themselves) sells what they were given, at their price, and
+    holds the down payment: leave `cost` out.
+    """
 
     customer_id: Id
     appliance_id: Id
     device_serial: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    agent_id: Id | None = None
 
 
 class SalePatch(Body, frozen=True, kw_only=True):
@@ -117,7 +124,11 @@ def _create(call: Call, connection: Connection) -> Sale:
         device_serial=new.device_serial,
         terms=plan_terms(call, new),
     )
-    made = sell(connection, call.company, request, call.now).plan_id
+    agent_id = acting_agent(call, new.agent_id)
+    if agent_id is None:
+        made = sell(connection, call.company, request, call.now).plan_id
+    else:
+        made = sell_as_agent(connection, call.company, agent_id, request, call.actor).plan_id
     sale = _find(call, connection, made)
     noted = {
         "customer_id": sale.customer_id,
@@ -126,6 +137,8 @@ def _create(call: Call, connection: Connection) -> Sale:
         "cost": sale.cost,
         "down_payment": sale.down_payment,
     }
+    if agent_id is not None:
+        noted["agent_id"] = agent_id
     call.audit(connection, "sale.created", made, after=noted)
     return sale
 
@@ -178,7 +191,8 @@ def _noted(call: Call, connection: Connection, action: str, changed: dict[str, o
 
 
 def _find(call: Call, connection: Connection, sale_id: str) -> Sale:
-    row = find_row(call, connection, t.plans, sale_id, RefusalCode.UNKNOWN_SALE)
+    reach = within_reach(call, t.plans.c.customer_id)
+    row = find_row(call, connection, t.plans, sale_id, RefusalCode.UNKNOWN_SALE, reach)
     return sale_views(connection, [row])[0]
 
 
@@ -189,6 +203,7 @@ def _show(call: Call, connection: Connection) -> Sale:
 def _list(call: Call, connection: Connection) -> Page[Sale]:
     paging, p = call.query_as(SaleQuery), t.plans.c
     query = sa.select(t.plans).where(p.company_id == call.company.id).order_by(p.id.desc())
+    query = query.where(within_reach(call, p.customer_id))
     if paging.customer_id is not None:
         query = query.where(p.customer_id == paging.customer_id)
     if paging.cursor is not None:
