@@ -29,6 +29,7 @@ currency = "TZS"
 [companies.umeme.plugins.tele]
 """
 URL = ("--set", "api_url=http://127.0.0.1:9")
+NOTHING = "Nothing to change; say what, for example --set user_id=…."
 
 
 @pytest.fixture
@@ -357,6 +358,99 @@ def test_enable_refuses_a_plugin_that_is_not_allowed(mpm):
             "Error: Plugin 'calin' is not allowed; if you trust it, add it to allowed_plugins in "
             "mpm.toml.\n"
         ),
+    )
+
+
+# --- later changes --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def acme(mpm):
+    """`mpm` after `solar` has enabled `acme`."""
+    ended = mpm(
+        "company", "enable", "solar", "acme", *URL, "--set-env", "api_key=KEY", KEY="canary"
+    )
+    assert ended.exit_code == 0, ended.errors
+    return mpm
+
+
+def state(mpm, name="acme"):
+    return next(each["state"] for each in show(mpm)["plugins"] if each["instance"] == name)
+
+
+def test_configure_changes_what_it_names_and_keeps_the_rest(acme):
+    ended = acme("company", "configure", "solar", "acme", "--set", "timeout=5")
+    assert (ended.exit_code, ended.output) == (
+        0,
+        "Instance 'acme' of company 'solar' is configured and enabled.\n",
+    )
+    assert plain_settings("solar", "acme") == {
+        "api_url": "http://127.0.0.1:9", "api_key": "canary", "timeout": 5, "region": None,
+    }  # fmt: skip
+    acme("company", "configure", "solar", "acme", "--set", "timeout=")
+    assert plain_settings("solar", "acme")["timeout"] == 30
+
+
+def test_a_disabled_instance_stays_disabled_when_it_is_configured(acme):
+    acme("company", "disable", "solar", "acme")
+    ended = acme("company", "configure", "solar", "acme", "--set", "region=north", "--json")
+    shown = json.loads(ended.output)
+    assert (shown["state"], shown["settings"]["region"]) == ("disabled", "north")
+
+
+def test_remove_stops_an_instance_and_enable_brings_it_back_with_its_settings(acme):
+    ended = acme("company", "remove", "solar", "acme")
+    assert (ended.exit_code, ended.output) == (
+        0,
+        "Instance 'acme' of company 'solar' is removed; its history stays.\n",
+    )
+    assert state(acme) == "removed"
+    assert acme("company", "enable", "solar", "acme").exit_code == 0
+    assert state(acme) == "enabled"
+    assert plain_settings("solar", "acme")["api_key"] == "canary"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (
+            ("configure", "solar", "acme"),
+            "Nothing to change; say what, for example --set user_id=….",
+        ),
+        (
+            ("configure", "solar", "other", "--set", "timeout=5"),
+            "Company 'solar' has no instance 'other'; `mpm company show solar` shows those it has.",
+        ),
+        (
+            ("remove", "solar", "other"),
+            "Company 'solar' has no instance 'other'; `mpm company show solar` shows those it has.",
+        ),
+        (
+            ("configure", "solar", "acme", "--set", "timeout=soon"),
+            ("Company 'solar', plugin 'acme', setting 'timeout' must be a whole number."),
+        ),
+        (
+            ("configure", "solar", "acme", "--set", "api_key=visible"),
+            (
+                "Company 'solar', plugin 'acme', setting 'api_key' is a secret, and a "
+                "command line is none; write --set-env api_key=VARIABLE or --set-file api_key=PATH."
+            ),
+        ),
+    ],
+    ids=["nothing", "unknown", "remove unknown", "wrong", "secret"],
+)
+def test_a_change_that_cannot_be_is_one_plain_line(acme, arguments, error):
+    ended = acme("company", *arguments)
+    assert (ended.exit_code, ended.errors) == (2, f"Error: {error}\n")
+    assert plain_settings("solar", "acme")["timeout"] == 30
+
+
+def test_a_removed_instance_is_not_configured(acme):
+    acme("company", "remove", "solar", "acme")
+    ended = acme("company", "configure", "solar", "acme", "--set", "timeout=5")
+    assert ended.errors == (
+        "Error: Company 'solar': instance 'acme' is removed; `mpm company enable solar acme` takes "
+        "its settings and lets it work.\n"
     )
 
 

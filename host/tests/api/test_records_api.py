@@ -220,10 +220,19 @@ def test_a_plugin_is_added_changed_disabled_and_removed(installation, umeme):
     assert (changed["settings"]["user_id"], changed["settings"]["api_key"]) == ("other", "••••••")
     assert umeme.ok("PUT", path, {"enabled": False})["state"] == "disabled"
     assert umeme.ok("PUT", path, {})["settings"]["user_id"] == "other"
+    off = umeme.ok("PUT", path, {"enabled": False, "settings": {"user_id": "third"}})
+    assert (off["state"], off["settings"]["user_id"]) == ("disabled", "third")
     umeme.ok("DELETE", path)
     assert umeme.ok("GET", path)["state"] == "removed"
     everything = umeme("GET", "/plugins").text + str(installation.audit(umeme))
     assert "south-secret" not in everything
+
+
+def test_another_plugin_of_an_unused_instance_begins_without_the_settings_of_the_first(umeme):
+    settings = {"auth_url": "http://127.0.0.1:9/a", "api_url": "http://127.0.0.1:9/s",
+                "client_id": "c", "client_secret": "s"}  # fmt: skip
+    changed = umeme.ok("PUT", "/plugins/calin", {"use": "sunking", "settings": settings})
+    assert (changed["plugin"], changed["settings"]["client_id"]) == ("sunking", "c")
 
 
 @pytest.mark.parametrize(

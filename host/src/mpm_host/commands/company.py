@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import click
 
-from mpm_core import UserError
-from mpm_core.discovery import canonical_name
-from mpm_core.settings import SettingsPlace
 from mpm_host.commands.company_checklist import checklist_command
+from mpm_host.commands.company_instances import INSTANCE_COMMANDS
 from mpm_host.commands.company_protection import protected_password_command
-from mpm_host.commands.company_settings import (
-    GivenSetting,
-    ask_for_settings,
-    split_given,
-    with_given,
-)
 from mpm_host.commands.company_sign_up import sign_up_command
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
-from mpm_host.commands.surroundings import is_terminal, opened_host, person
+from mpm_host.commands.surroundings import opened_host, person
 from mpm_host.companies.company_views import (
     callback_url,
     callback_urls,
@@ -26,7 +18,6 @@ from mpm_host.companies.company_views import (
 )
 from mpm_host.directory import CompanyRecord
 from mpm_host.host import Host
-from mpm_host.plugins.instance_settings import InstanceTable
 
 __all__ = ["command"]
 
@@ -39,7 +30,12 @@ def command() -> None:
     """
 
 
-for _each in (sign_up_command, checklist_command, protected_password_command):
+for _each in (
+    sign_up_command,
+    checklist_command,
+    protected_password_command,
+    *INSTANCE_COMMANDS,
+):
     command.add_command(_each)
 
 
@@ -104,63 +100,6 @@ def show(*, slug: str, as_json: bool) -> None:
                 print_pairs((f"  {name}", _text(value)) for name, value in part.items())
 
 
-@command.command("enable")
-@click.argument("slug")
-@click.argument("instance")
-@click.option("--use", "plugin", help="Plugin to run; by default the instance's own name.")
-@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A setting.")
-@click.option(
-    "--set-env", "variables", multiple=True, metavar="KEY=VARIABLE", help="One from a variable."
-)
-@click.option("--set-file", "files", multiple=True, metavar="KEY=PATH", help="One from a file.")
-@json_option
-def enable(  # noqa: PLR0913 - one argument per option
-    *,
-    slug: str,
-    instance: str,
-    plugin: str | None,
-    values: tuple[str, ...],
-    variables: tuple[str, ...],
-    files: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Let company SLUG use a plugin, under the name INSTANCE.
-
-    Settings it has already stay. On a terminal, what is missing is asked for. Secrets are given by
-    --set-env, --set-file or at the prompt, never by --set.
-    """
-    given = (
-        *split_given("--set", values),
-        *split_given("--set-env", variables),
-        *split_given("--set-file", files),
-    )
-    with opened_host(reconcile=True) as host:
-        host.companies.check_changeable(slug)
-        plugin = plugin or _plugin_of(host, slug, instance)
-        table = _collect(host, slug, instance, plugin, given)
-        record = host.companies.enable(slug, instance, plugin, table, person(host))
-        if as_json:
-            print_json(instance_view(host, record))
-            return
-        click.echo(f"Instance {instance!r} of company {slug!r} is enabled.")
-        if callback_urls(host, record):
-            click.echo(f"Its callback URL is {callback_url(host, record)}")
-
-
-@command.command("disable")
-@click.argument("slug")
-@click.argument("instance")
-@json_option
-def disable(*, slug: str, instance: str, as_json: bool) -> None:
-    """Let an instance take nothing new; what was promised is still finished."""
-    with opened_host(reconcile=True) as host:
-        record = host.companies.disable(slug, instance, person(host))
-        if as_json:
-            print_json(instance_view(host, record))
-            return
-    click.echo(f"Instance {instance!r} of company {slug!r} is disabled; it finishes its work.")
-
-
 @command.command("callback-url")
 @click.argument("slug")
 @click.argument("instance")
@@ -185,36 +124,6 @@ def reconcile(*, as_json: bool) -> None:
         print_json(list(lines))
     else:
         click.echo("\n".join(lines) or "Nothing has changed.")
-
-
-def _collect(
-    host: Host, slug: str, instance: str, plugin: str, given: tuple[GivenSetting, ...]
-) -> InstanceTable:
-    loaded = host.house.catalog.load(plugin)
-    settings_class = loaded.manifest.settings_class
-    stored = host.companies.stored_table(slug, instance)
-    known = host.house.directory.instance_named(host.companies.find(slug).id, instance)
-    if known is not None and known.plugin != loaded.installed.name:
-        stored = InstanceTable()  # they were another plugin's
-    place = SettingsPlace(company=slug, instance=instance, plugin=loaded.installed.name)
-    table = with_given(stored, given, settings_class, place)
-    if is_terminal():
-        is_new = not given and not stored.settings
-        table = ask_for_settings(table, settings_class, everything=is_new)
-    return table
-
-
-def _plugin_of(host: Host, slug: str, instance: str) -> str:
-    """Return the plugin an instance runs already, else the one of its own name."""
-    known = host.house.directory.instance_named(host.companies.find(slug).id, instance)
-    if known:
-        return known.plugin
-    if canonical_name(instance) not in {each.name for each in host.house.catalog.installed()}:
-        raise UserError(
-            f"No plugin {instance!r} is installed; if that is a name of your own, say which plugin "
-            "it runs: --use PLUGIN."
-        )
-    return instance
 
 
 def _in_order(host: Host) -> list[CompanyRecord]:

@@ -166,12 +166,60 @@ class Companies:
                 `instance_in_use`.
             UserError: the plugin or its settings do not work; one line per mistake.
         """
+        return self._put(slug, name, plugin, table, actor, InstanceState.ENABLED)
+
+    def configure(  # noqa: PLR0913 - as `enable`, and what it becomes
+        self,
+        slug: str,
+        name: str,
+        plugin: str,
+        table: InstanceTable,
+        actor: Actor,
+        *,
+        enabled: bool | None = None,
+    ) -> InstanceRecord:
+        """Give an instance other settings, or a plugin; by default it goes on as it was.
+
+        Args:
+            slug: of the company.
+            name: of the instance; made if there is none and `enabled` says what it becomes.
+            plugin: what it runs.
+            table: all its settings, raw, as for `enable`.
+            actor: who changes it.
+            enabled: whether it takes new work from now on; `None` leaves that.
+
+        Raises:
+            ServiceRefused: as `enable`, and `unknown_instance` or `instance_not_in_use` where
+                nothing says whether it shall work.
+            UserError: the plugin or its settings do not work; one line per mistake.
+        """
+        if enabled is not None:
+            state = InstanceState.ENABLED if enabled else InstanceState.DISABLED
+            return self._put(slug, name, plugin, table, actor, state)
+        record = self.find_instance(slug, name)
+        if record.state in {InstanceState.UNCONFIGURED, InstanceState.REMOVED}:
+            raise ServiceRefused(
+                CompanyCode.INSTANCE_NOT_IN_USE,
+                f"Company {slug!r}: instance {name!r} is {record.state.value}; `mpm company enable "
+                f"{slug} {name}` takes its settings and lets it work.",
+            )
+        return self._put(slug, name, plugin, table, actor, record.state)
+
+    def _put(  # noqa: PLR0913, PLR0917 - as above
+        self,
+        slug: str,
+        name: str,
+        plugin: str,
+        table: InstanceTable,
+        actor: Actor,
+        state: InstanceState,
+    ) -> InstanceRecord:
         company = self.check_changeable(slug)
         _check_instance_name(slug, name)
         plugin = canonical_name(plugin)
         plan = self._house.check(company.company, name, plugin, table)
         change = self._change(company, name, table, plan.plugin.manifest.settings_class)
-        self._write(company, name, plugin, InstanceState.ENABLED, actor, change)
+        self._write(company, name, plugin, state, actor, change)
         return self.find_instance(slug, name)
 
     def choose(self, slug: str, plugin: str, actor: Actor) -> InstanceRecord:

@@ -18,3 +18,4 @@ class CompanyCode(StrEnum):
     INSTANCE_NAME_INVALID = "instance_name_invalid"
     CURRENCY_IN_USE = "currency_in_use"
     INSTANCE_IN_USE = "instance_in_use"
+    INSTANCE_NOT_IN_USE = "instance_not_in_use"

@@ -52,7 +52,7 @@ def load_sealed_settings(connection: sa.Connection) -> Mapping[str, bytes]:
     return {row.id: row.settings for row in connection.execute(query)}
 
 
-def insert_company(
+def insert_company(  # noqa: PLR0913 - one column each
     connection: sa.Connection,
     company: Company,
     actor: Actor,

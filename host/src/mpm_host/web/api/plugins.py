@@ -11,6 +11,7 @@ from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from mpm_core import DeviceKind, PluginKind, SettingsError
+from mpm_core.discovery import canonical_name
 from mpm_core.settings import describe
 from mpm_host.access.roles import Permission
 from mpm_host.companies.company_views import callback_urls, instance_view
@@ -149,10 +150,12 @@ def _put(call: Call) -> Instance:
     companies.check_changeable(slug)
     known = call.context.host.house.directory.instance_named(call.company.id, name)
     plugin = given.use or (known.plugin if known else name)
-    if given.enabled or known is None:
-        table = _changed(companies.stored_table(slug, name), given.settings, name)
-        companies.enable(slug, name, plugin, table, call.actor)
-    if not given.enabled:
+    if given.enabled or given.settings or given.use or known is None:
+        is_another = known is not None and known.plugin != canonical_name(plugin)
+        stored = InstanceTable() if is_another else companies.stored_table(slug, name)
+        table = _changed(stored, given.settings, name)
+        companies.configure(slug, name, plugin, table, call.actor, enabled=given.enabled)
+    else:
         companies.disable(slug, name, call.actor)
     return _instance(call, name)
 

@@ -76,6 +76,7 @@ _STATUS: Mapping[str, int] = {
         "duplicate_serial",
         "email_taken",
         "instance_in_use",
+        "instance_not_in_use",
         "last_owner",
         "managed_by_configuration",
         "name_taken",
