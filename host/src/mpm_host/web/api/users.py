@@ -20,18 +20,22 @@ from mpm_host.access.user_store import (
 )
 from mpm_host.web.api.listing import view_of
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
-from mpm_host.web.api.values import UNSET, Body, Name, Page, PageQuery, Secret, UnsetType, View
+from mpm_host.web.api.values import UNSET, Body, Id, Name, Page, PageQuery, Secret, UnsetType, View
 
 __all__ = ["OPERATIONS"]
 
 
 class NewUserBody(Body, frozen=True, kw_only=True):
-    """Somebody to let in; they log in with address and password."""
+    """Somebody to let in; they log in with address and password.
+
+    Role `agent` needs `agent_id`: whom they act for, and nobody else.
+    """
 
     email: Annotated[str, Meta(min_length=3, max_length=200, examples=["asha@example.com"])]
     name: Name
     role: Role
     password: Secret
+    agent_id: Id | None = None
 
 
 class UserPatch(Body, frozen=True, kw_only=True):
@@ -66,7 +70,13 @@ def _hash_changed(call: Call) -> str:
 
 def _create(call: Call, connection: Connection) -> User:
     new = call.body_as(NewUserBody)
-    user = NewUser(email=new.email, name=new.name, role=new.role, password=call.prepared_as(str))
+    user = NewUser(
+        email=new.email,
+        name=new.name,
+        role=new.role,
+        password=call.prepared_as(str),
+        agent_id=new.agent_id,
+    )
     own = call.principal.role
     return view_of(User, create_user(connection, call.company.id, user, call.actor, own=own))
 
