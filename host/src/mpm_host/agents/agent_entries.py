@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_host.agents.agent_money import Receipt
+from mpm_host.agents.agent_receipts import Receipt
 from mpm_host.agents.agent_rules import EntryKind
 from mpm_host.database.agent_tables import agent_entries, agent_receipts
 

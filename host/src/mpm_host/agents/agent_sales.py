@@ -15,6 +15,7 @@ from mpm_core import Money
 from mpm_host.agents.agent_appliances import find_price
 from mpm_host.agents.agent_money import Source, book_cash
 from mpm_host.agents.agent_refusals import AgentCode
+from mpm_host.agents.agent_reversals import book_reversals
 from mpm_host.agents.agent_rules import EntryKind
 from mpm_host.agents.agent_store import lock_agent
 from mpm_host.agents.agent_territory import require_new_customer, require_own_customer
@@ -40,9 +41,9 @@ __all__ = [
 
 
 def lock_working_agent(
-    connection: Connection, company: CompanyRecord, agent_id: str
+    connection: Connection, company: CompanyRecord, agent_id: str, actor: Actor
 ) -> StoredAgent:
-    """Take an agent who is about to act.
+    """Take an agent who is about to act, with what reversals took from them booked.
 
     Raises:
         ServiceRefused: `unknown_agent`, `agent_disabled`.
@@ -53,7 +54,7 @@ def lock_working_agent(
             AgentCode.AGENT_DISABLED,
             f"Agent {agent.name!r} is disabled; enable them first, or act without an agent.",
         )
-    return agent
+    return book_reversals(connection, agent, actor)
 
 
 def sell_as_agent(
@@ -72,7 +73,7 @@ def sell_as_agent(
         ServiceRefused: `unknown_agent`, `agent_disabled`, `outside_mini_grid`,
             `appliance_not_assigned`, `cost_differs`, `agent_limit`, and whatever `sell` refuses.
     """
-    agent = lock_working_agent(connection, company, agent_id)
+    agent = lock_working_agent(connection, company, agent_id, actor)
     require_own_customer(connection, agent, request.customer_id)
     _require_price(connection, agent, request.appliance_id)
     terms = _with_price(connection, agent, request.appliance_id, request.terms)

@@ -24,6 +24,7 @@ COMMANDS = {
     "company": ("company", "Create companies and choose their plugins."),
     "user": ("user", "Let people of a company log in."),
     "api-key": ("api_key", "Give programs access to a company."),
+    "agent": ("agent", "Let agents sell, and take the cash they hand over."),
     "import": ("import_", "Register customers and devices from a CSV file."),
     "payments": ("payments", "See payments, and decide those that need a person."),
     "cash-payment": ("cash_payment", "Book money that was taken by hand."),

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
-from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from mpm_host.access.roles import Permission
 from mpm_host.agents.agent_appliances import AssignedAppliance, assign_appliance, list_assigned
 from mpm_host.agents.agent_entries import AgentEntry, list_entries, list_receipts
-from mpm_host.agents.agent_money import Receipt, take_receipt
+from mpm_host.agents.agent_receipts import Receipt, take_receipt
 from mpm_host.agents.agent_rules import EntryKind
 from mpm_host.agents.agent_store import find_agent
 from mpm_host.web.api.acting_agents import require_visible
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
-from mpm_host.web.api.values import Amount, Body, Id, Page, PageQuery, View
+from mpm_host.web.api.values import Amount, Body, CashAmount, Id, Page, PageQuery, View
 
 __all__ = ["OPERATIONS"]
-
-# Also below zero: the rules say then that it is no amount, with the code that clients know.
-_HandedOver = Annotated[
-    str,
-    Meta(
-        pattern=r"^-?[0-9]{1,13}(\.[0-9]{1,4})?$",
-        max_length=19,
-        description="Decimal text in the company's currency, more than 0, at most what is due.",
-        examples=["2700"],
-    ),
-]
 
 
 class NewReceipt(Body, frozen=True, kw_only=True):
     """Cash that the agent hands over; the commission earned so far is kept from the rest."""
 
-    amount: _HandedOver
+    amount: CashAmount
 
 
 class AgentReceipt(View, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from mpm_host.access.roles import Permission
+from mpm_host.agents.agent_reversals import as_of_now
 from mpm_host.agents.agent_store import change_agent, create_agent, find_agent, list_agents
 from mpm_host.agents.agent_values import AgentChange, NewAgent, StoredAgent
 from mpm_host.payments.payment_views import masked
@@ -104,12 +105,12 @@ def _change(call: Call, connection: Connection) -> Agent:
         enabled=None if isinstance(given.enabled, UnsetType) else given.enabled,
     )
     changed = change_agent(connection, call.company, call.path["id"], change, call.actor)
-    return _view(call, changed)
+    return _now(call, connection, changed)
 
 
 def _show(call: Call, connection: Connection) -> Agent:
     require_visible(call, call.path["id"])
-    return _view(call, find_agent(connection, call.company, call.path["id"]))
+    return _now(call, connection, find_agent(connection, call.company, call.path["id"]))
 
 
 def _list(call: Call, connection: Connection) -> Page[Agent]:
@@ -122,8 +123,15 @@ def _list(call: Call, connection: Connection) -> Page[Agent]:
         only=only_own_agent(call),
     )
     return page_of(
-        list(found), paging.limit, lambda agent: _view(call, agent), lambda agent: agent.id
+        list(as_of_now(connection, found)),
+        paging.limit,
+        lambda agent: _view(call, agent),
+        lambda agent: agent.id,
     )
+
+
+def _now(call: Call, connection: Connection, agent: StoredAgent) -> Agent:
+    return _view(call, as_of_now(connection, [agent])[0])
 
 
 def _view(call: Call, agent: StoredAgent) -> Agent:

@@ -112,7 +112,7 @@ def _create(call: Call, connection: Connection) -> Customer:
         name=new.name, surname=new.surname, phone=new.phone, village_id=new.village_id
     )
     agent_id = only_own_agent(call)
-    agent = agent_id and lock_working_agent(connection, call.company, agent_id)
+    agent = agent_id and lock_working_agent(connection, call.company, agent_id, call.actor)
     made = create_customer(connection, call.company, details, call.now)
     if agent:
         require_new_customer(connection, agent, made)

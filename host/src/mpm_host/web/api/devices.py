@@ -145,7 +145,7 @@ def _register(call: Call, connection: Connection) -> Registration:
     agent_id = acting_agent(call, given.agent_id)
     agent = None
     if agent_id is not None:
-        agent = lock_working_agent(connection, call.company, agent_id)
+        agent = lock_working_agent(connection, call.company, agent_id, call.actor)
         request = with_agents_terms(connection, agent, request)
     made, is_new = register_once(
         connection,

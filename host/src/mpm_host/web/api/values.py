@@ -17,6 +17,7 @@ __all__ = [
     "UNSET",
     "Amount",
     "Body",
+    "CashAmount",
     "Cursor",
     "Id",
     "Name",
@@ -39,6 +40,16 @@ Amount = Annotated[
         pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?$",
         max_length=18,
         description="Decimal text in the company's currency, never a number.",
+        examples=["1000", "199.50"],
+    ),
+]
+# Also below zero: the rules say then that it is no amount, with the code that clients know.
+CashAmount = Annotated[
+    str,
+    Meta(
+        pattern=r"^-?[0-9]{1,13}(\.[0-9]{1,4})?$",
+        max_length=19,
+        description="Decimal text in the company's currency, more than 0, never a number.",
         examples=["1000", "199.50"],
     ),
 ]

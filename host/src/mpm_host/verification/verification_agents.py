@@ -1,0 +1,107 @@
+"""Checks of agents' money: their balance and commission are the sums of their entries."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mpm_core import Money
+from mpm_host.agents.agent_rules import EntryKind
+from mpm_host.database import tables as t
+from mpm_host.database.agent_tables import agent_entries, agent_receipts, agents
+from mpm_host.verification.verification_values import Check, Difference
+
+__all__ = ["AGENT_CHECKS"]
+
+
+def _sums_equal_their_entries(cached: sa.Column[int], summed: sa.Column[int], name: str) -> Check:
+    """What an agent's row keeps is the sum of the agent's entries (I12)."""
+    a, e = agents.c, agent_entries.c
+    total = sa.func.coalesce(sa.func.sum(summed), 0)
+    query = (
+        sa.select(a.company_id, a.id, a.currency, cached.label("found"), total.label("expected"))
+        .select_from(agents.outerjoin(agent_entries, e.agent_id == a.id))
+        .group_by(a.company_id, a.id, a.currency, cached)
+        .having(total != cached)
+    )
+    return Check(
+        query=query,
+        company=a.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent {row.id}",
+            fact=name,
+            expected=_money(row.expected, row.currency),
+            found=_money(row.found, row.currency),
+        ),
+    )
+
+
+def _receipts_equal_their_entries() -> Check:
+    """A receipt took its amount and the commission that was kept from the agent's balance."""
+    r, e = agent_receipts.c, agent_entries.c
+    booked = sa.func.coalesce(sa.func.sum(-e.amount), 0)
+    expected = r.amount + r.commission_paid
+    query = (
+        sa.select(r.company_id, r.id, r.currency, booked.label("found"), expected.label("expected"))
+        .select_from(agent_receipts.outerjoin(agent_entries, e.agent_receipt_id == r.id))
+        .group_by(r.company_id, r.id, r.currency, r.amount, r.commission_paid)
+        .having(booked != expected)
+    )
+    return Check(
+        query=query,
+        company=r.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent receipt {row.id}",
+            fact="what it took from the balance",
+            expected=_money(row.expected, row.currency),
+            found=_money(row.found, row.currency),
+        ),
+    )
+
+
+def _cash_equals_what_was_paid(
+    table: sa.Table, source: sa.Column[str], paid: sa.Column[int], kind: EntryKind
+) -> Check:
+    """The cash an agent took is what the ledger booked: the payment, or the down payment."""
+    e = agent_entries.c
+    query = (
+        sa.select(e.company_id, e.id, e.currency, e.amount, paid.label("paid"))
+        .select_from(agent_entries.outerjoin(table, table.c.id == source))
+        .where(
+            e.kind == kind.value,
+            sa.or_(paid.is_(None), paid != e.amount, table.c.company_id != e.company_id),
+        )
+    )
+    return Check(
+        query=query,
+        company=e.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent entry {row.id} ({kind.value})",
+            fact="cash taken",
+            expected=_money(row.paid or 0, row.currency),
+            found=_money(row.amount, row.currency),
+        ),
+    )
+
+
+def _money(minor: object, currency: str) -> str:
+    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
+    return f"{Money(int(str(minor)), currency)} {currency}"
+
+
+AGENT_CHECKS: tuple[Check, ...] = (
+    _sums_equal_their_entries(agents.c.balance, agent_entries.c.amount, "balance"),
+    _sums_equal_their_entries(agents.c.commission, agent_entries.c.commission, "commission"),
+    _receipts_equal_their_entries(),
+    _cash_equals_what_was_paid(
+        t.payments, agent_entries.c.payment_id, t.payments.c.amount, EntryKind.PAYMENT
+    ),
+    _cash_equals_what_was_paid(
+        t.plans, agent_entries.c.plan_id, t.plans.c.down_payment, EntryKind.DOWN_PAYMENT
+    ),
+)
