@@ -101,6 +101,7 @@ class Services:
                     "switches": self.switches.work_on,
                 },
                 limits=limits,
+                give_up=host.house.give_up,
             )
             if workers
             else None
@@ -158,9 +159,15 @@ class Services:
             public_url=self._host.config.host.public_url,
         )
 
+    def begin_stop(self) -> None:
+        """Begin no further background work; returns at once, `close` comes later."""
+        self._stopping.set()
+        if self._work is not None:
+            self._work.begin_stop()
+
     def close(self) -> None:
         """Finish what is in hand: first the workers, then the desk."""
-        self._stopping.set()
+        self.begin_stop()
         if self._housekeeper.is_alive():
             self._housekeeper.join()
         if self._work is not None:

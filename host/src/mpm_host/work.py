@@ -12,8 +12,9 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,16 +25,21 @@ from sqlalchemy.engine import Engine
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
-from mpm_host.database.engines import Engines
+from mpm_host.database.engines import Engines, limit_waiting
+from mpm_host.database.patience import SERVING
+from mpm_host.work_in_hand import WorkInHand
+from mpm_host.work_pace import WorkPace
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient
+    from dbos import DBOSClient, Queue
 
 __all__ = ["Work", "WorkLimits", "work_database_url"]
 
 _LOG = structlog.get_logger(__name__)
 _WORKFLOW = "mpm_carry_out"
 _APPLICATION = "mpm"
+_RELAY_SILENCE = 30.0  # seconds after which something is wrong with it
+_LAST_WORDS = 5.0  # seconds for what was given up to be written down
 _ENGINE_VERSION = "1"  # fixed: work handed over by one release is done by the next
 
 
@@ -44,18 +50,22 @@ class WorkLimits:
     Attributes:
         concurrency: pieces of work of one kind at the same time in this process.
         poll: seconds between two looks of the relay when nobody wakes it.
-        engine_poll: seconds between two looks of the engine at its queues.
+        engine_poll: seconds between two looks of the engine at its queues while there is work.
+        idle_poll: the same, while there is none: an idle host costs the database little.
         patience: after which work that was handed over but made no progress is handed over again.
         batch: rows of one hand-over.
         keep_finished: how long the engine's own records of finished work are kept.
+        drain: seconds that work in hand may take to end when the process is to end.
     """
 
     concurrency: int = 32
     poll: float = 0.5
     engine_poll: float = 0.05
+    idle_poll: float = 1.0
     patience: timedelta = timedelta(minutes=2)
     batch: int = 200
     keep_finished: timedelta = timedelta(hours=1)
+    drain: float = 20.0
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +104,7 @@ class Work:
         handlers: what to do with a row's id, by kind of work: `orders`, `messages`,
             `devices`, `switches`.
         limits: of eagerness.
+        give_up: called when the work in hand does not end in time; it must make it end soon.
     """
 
     def __init__(
@@ -103,7 +114,12 @@ class Work:
         clock: Clock,
         handlers: Mapping[str, Callable[[str], None]],
         limits: WorkLimits,
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
+        self._give_up = give_up
+        self._in_hand = WorkInHand()
+        self._drain_until = 0.0
+        self._relay_seen = time.monotonic()
         self._engines = engines
         self._clock = clock
         self._handlers = handlers
@@ -111,6 +127,7 @@ class Work:
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._relay = threading.Thread(target=self._run_relay, name="relay", daemon=True)
+        self._pace: WorkPace | None = None
         self._engine: Engine | None = None
         self._client: DBOSClient | None = None
 
@@ -136,13 +153,20 @@ class Work:
             self._carry_out(kind, key)
 
         DBOS.launch()
-        for queue in _SOURCES:
+        queues = [
             DBOS.register_queue(
                 queue,
                 worker_concurrency=self._limits.concurrency,
                 polling_interval_sec=self._limits.engine_poll,
                 on_conflict="always_update",
             )
+            for queue in _SOURCES
+        ]
+        self._pace = WorkPace(
+            set_seconds=lambda seconds: _set_poll(queues, seconds),
+            busy=self._limits.engine_poll,
+            idle=self._limits.idle_poll,
+        )
         self._client = DBOSClient(
             system_database_engine=self._engine,
             application_name=_APPLICATION,
@@ -154,14 +178,35 @@ class Work:
         """Look for due work now instead of at the next poll."""
         self._woken.set()
 
+    def problem(self) -> str:
+        """Say why due work is not carried out by this process; nothing if it is."""
+        if not self._relay.is_alive():
+            return "the relay has stopped"
+        silent = time.monotonic() - self._relay_seen
+        return f"the relay is stuck since {silent:.0f} s" if silent > _RELAY_SILENCE else ""
+
+    def begin_stop(self) -> None:
+        """Begin nothing new from now on; returns at once."""
+        if not self._stopping.is_set():
+            self._drain_until = time.monotonic() + self._limits.drain
+        self._stopping.set()
+        self._in_hand.close()
+        self._woken.set()
+
     def stop(self) -> None:
-        """Begin nothing new; what is under way goes on or is found again by the next process."""
+        """Begin nothing new and let what is in hand end; what cannot is found by the next process.
+
+        Takes as long as the limits' `drain`, counted from `begin_stop`, and a few seconds more.
+        """
         from dbos import DBOS  # noqa: PLC0415 - as above
 
-        self._stopping.set()
-        self._woken.set()
+        self.begin_stop()
         if self._relay.is_alive():
-            self._relay.join()
+            self._relay.join(self._limits.drain)
+        if not self._in_hand.wait(self._drain_until - time.monotonic()):
+            _LOG.warning("work_given_up")
+            self._give_up()
+            self._in_hand.wait(_LAST_WORDS)
         if self._client is not None:
             self._client.destroy()
         DBOS.destroy(destroy_registry=True)
@@ -174,20 +219,40 @@ class Work:
         A failure is ours to handle, not the engine's: the row is due again after the patience.
         """
         crash_point(CrashPoint.WORK_TAKEN)
+        with self._in_hand.take() as may_begin:
+            self._do(kind, key) if may_begin else self._put_back(kind, key)
+
+    def _do(self, kind: str, key: str) -> None:
         try:
             self._handlers[kind](key)
         except Exception as error:  # noqa: BLE001 - whatever failed, the other work must go on
             # Only the kind of error: a database error's text repeats phone numbers.
             _LOG.error("work_failed", kind=kind, key=key, error=type(error).__name__)
 
+    def _put_back(self, kind: str, key: str) -> None:
+        """Let another process have a piece now that came while this one ends."""
+        source = _SOURCES[kind]
+        try:
+            with self._engines.write.begin() as connection:
+                connection.execute(
+                    sa.update(source.table)
+                    .where(source.table.c.id == key, source.is_open)
+                    .values(next_at=self._clock())
+                )
+        except sa.exc.SQLAlchemyError as error:
+            _LOG.warning("put_back_failed", kind=kind, key=key, error=type(error).__name__)
+
     def _run_relay(self) -> None:
         cleaned_at = self._clock()
         while not self._stopping.is_set():
             self._woken.wait(self._limits.poll)
             self._woken.clear()
+            self._relay_seen = time.monotonic()
             try:
                 while self._hand_over() and not self._stopping.is_set():
                     pass
+                if self._pace is not None:
+                    self._pace.slow_down_if_idle()
                 if self._clock() - cleaned_at > self._limits.keep_finished:
                     cleaned_at = self._clock()
                     self._forget_finished()
@@ -195,8 +260,10 @@ class Work:
                 _LOG.error("relay_failed", error=type(error).__name__)
 
     def _hand_over(self) -> bool:
-        """Hand over one batch of each kind; tell whether there may be more."""
-        full = [self._hand_over_kind(kind, source) for kind, source in _SOURCES.items()]
+        """Hand over one batch of each kind that has due rows; tell whether there may be more."""
+        with self._engines.read.connect() as connection:
+            due = [row.kind for row in connection.execute(_any_due(self._clock()))]
+        full = [self._hand_over_kind(kind, _SOURCES[kind]) for kind in due]
         return any(full)
 
     def _hand_over_kind(self, kind: str, source: _Source) -> bool:
@@ -207,9 +274,6 @@ class Work:
         columns = source.table.c
         now = self._clock()
         due = sa.select(columns.id).where(source.is_open, columns.next_at <= now)
-        with self._engines.read.connect() as connection:
-            if connection.execute(due.limit(1)).first() is None:
-                return False  # an idle host never takes the write lock
         batch = due.order_by(columns.next_at).limit(self._limits.batch)
         mark = (
             sa.update(source.table)
@@ -219,6 +283,8 @@ class Work:
         )
         with self._engines.write.begin() as connection:
             rows = connection.execute(mark).all()
+        if rows and self._pace is not None:
+            self._pace.hurry()
         crash_point(CrashPoint.RELAY_MARKED)
         for row in rows:
             self._enqueue(kind, row.id, row.handed)
@@ -252,6 +318,22 @@ class Work:
         self._client.delete_workflows([workflow.workflow_id for workflow in finished])
 
 
+def _any_due(now: datetime) -> sa.Select[tuple[str]]:
+    """Ask which kinds of work are due: one cheap question, all that an idle host asks."""
+    asked = []
+    for kind, source in _SOURCES.items():
+        columns = source.table.c
+        due = sa.select(columns.id).where(source.is_open, columns.next_at <= now)
+        asked.append(sa.select(sa.literal(kind).label("kind")).where(due.limit(1).exists()))
+    kinds = sa.union_all(*asked).subquery()
+    return sa.select(kinds.c.kind)
+
+
+def _set_poll(queues: Sequence[Queue], seconds: float) -> None:
+    for queue in queues:
+        queue.set_polling_interval_sec(seconds)
+
+
 def _executor_id() -> str:
     """Return a name no other process ever has.
 
@@ -262,6 +344,7 @@ def _executor_id() -> str:
 
 def _open_engine(url: sa.URL) -> Engine:
     engine = sa.create_engine(url)
+    limit_waiting(engine, SERVING)
     if url.get_backend_name() == "sqlite":
 
         @sa.event.listens_for(engine, "connect")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -33,7 +33,15 @@ class PoolClosedError(Exception):
 
 
 class TooLateError(Exception):
-    """The work was not done in time; it goes on, and `on_late` hears its result."""
+    """The work was not done in time; it goes on, and `on_late` hears its result.
+
+    Attributes:
+        given_up: its owner had no time left, which says nothing about the work.
+    """
+
+    def __init__(self, *, given_up: bool = False) -> None:
+        super().__init__("given up" if given_up else "too late")
+        self.given_up = given_up
 
 
 @attrs.define(eq=False)
@@ -58,6 +66,7 @@ class CallPool:
         self._running = 0
         self._hung = 0
         self._closed = False
+        self._jobs: set[_Job[Any]] = set()
 
     def run(self, work: Callable[[], T], *, seconds: float, on_late: Callable[[T], None]) -> T:
         """Run work that never raises and return its result.
@@ -72,8 +81,8 @@ class CallPool:
             PoolClosedError: the same, because the pool is closed.
             TooLateError: the work was begun and is not done.
         """
-        self._take_place(seconds)
         job: _Job[T] = _Job()
+        self._take_place(job, seconds)
         context = contextvars.copy_context()
         thread = threading.Thread(
             target=self._work_in_thread,
@@ -88,6 +97,8 @@ class CallPool:
             raise PoolFullError(self._hung, self._size) from None
         if not job.done.wait(seconds) and self._abandon(job):
             raise TooLateError
+        if job.abandoned:
+            raise TooLateError(given_up=True)
         return job.result  # type: ignore[return-value]  # `done` says that it was set
 
     def close(self) -> None:
@@ -96,7 +107,17 @@ class CallPool:
             self._closed = True
             self._changed.notify_all()
 
-    def _take_place(self, seconds: float) -> None:
+    def give_up(self) -> None:
+        """Take no further calls and let nobody wait any longer; the work itself goes on."""
+        self.close()
+        with self._changed:
+            for job in self._jobs:
+                if not job.done.is_set():
+                    job.abandoned = True
+                    self._hung += 1
+                    job.done.set()
+
+    def _take_place(self, job: _Job[Any], seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(self._is_settled, timeout=seconds)
             if self._closed:
@@ -104,6 +125,7 @@ class CallPool:
             if self._running >= self._size:
                 raise PoolFullError(self._hung, self._size)
             self._running += 1
+            self._jobs.add(job)
 
     def _is_settled(self) -> bool:
         """Waiting is over: a place is free, or none will be soon."""
@@ -112,6 +134,7 @@ class CallPool:
     def _give_place(self, job: _Job[T]) -> None:
         with self._changed:
             self._running -= 1
+            self._jobs.discard(job)
             self._hung -= job.abandoned
             self._changed.notify()
 

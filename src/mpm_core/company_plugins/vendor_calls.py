@@ -116,6 +116,10 @@ class VendorCalls:
         """Begin no further calls."""
         self._pool.close()
 
+    def give_up(self) -> None:
+        """Begin no further calls, and wait for none that is under way."""
+        self._pool.give_up()
+
     def _run_in_pool(self, call: VendorCall, on_late: Callable[[object], None] | None) -> object:
         route = call.route
         record = EffectRecord.starting_now(
@@ -131,8 +135,8 @@ class VendorCalls:
             raise _NotBegunError(_fullness(full)) from None
         except PoolClosedError:
             raise _NotBegunError("the instance is closed") from None
-        except TooLateError:
-            raise _too_late(route, record) from None
+        except TooLateError as late:
+            raise _too_late(route, record, given_up=late.given_up) from None
         if result.error is not None:
             raise result.error
         return result.answer
@@ -187,8 +191,9 @@ def _work(call: VendorCall, record: EffectRecord) -> _Result:
         return _Result(error=error)
 
 
-def _too_late(route: Route, record: EffectRecord) -> OutcomeError:
-    what = f"{route} gave no answer within {record.deadline:g} s"
+def _too_late(route: Route, record: EffectRecord, *, given_up: bool) -> OutcomeError:
+    why = "until its process ended" if given_up else f"within {record.deadline:g} s"
+    what = f"{route} gave no answer {why}"
     if route.rule.effect or record.may_have_left:
         return OutcomeUnknown(f"{what}. It may still take effect.")
     return NotSent(f"{what}. Nothing happened.")

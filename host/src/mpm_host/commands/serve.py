@@ -9,9 +9,11 @@ import click
 
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.crash_points import arm
+from mpm_host.database.patience import SERVING
 from mpm_host.logs import configure_logs
 from mpm_host.services import Services
 from mpm_host.web.server import bound_socket, run
+from mpm_host.work import WorkLimits
 
 __all__ = ["command"]
 
@@ -25,13 +27,14 @@ __all__ = ["command"]
 def command(*, address: str, port: int, no_workers: bool) -> None:
     """Answer telecoms and the API until SIGINT or SIGTERM; calls in flight are finished."""
     configure_logs()
-    with opened_host(reconcile=True) as host, contextlib.ExitStack() as stack:
+    with opened_host(reconcile=True, timeouts=SERVING) as host, contextlib.ExitStack() as stack:
         arm(os.environ, host.config.host.mode)
         host.lock_database()
         listening = stack.enter_context(contextlib.closing(bound_socket(address, port)))
-        services = Services(host, workers=not no_workers)
+        drain = host.config.host.drain
+        services = Services(host, workers=not no_workers, limits=WorkLimits(drain=drain))
         stack.callback(services.close)
         services.start()
         shown = listening.getsockname()
         click.echo(f"Listening on http://{shown[0]}:{shown[1]}", err=True)
-        run(services.application(), listening)
+        run(services.application(), listening, drain=drain, on_stop=services.begin_stop)

@@ -10,6 +10,7 @@ import click
 
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.crash_points import arm
+from mpm_host.database.patience import SERVING
 from mpm_host.logs import configure_logs
 from mpm_host.services import Services
 from mpm_host.work import WorkLimits
@@ -34,10 +35,11 @@ def command(*, concurrency: int) -> None:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopping.set())
-    with opened_host(reconcile=True) as host:
+    with opened_host(reconcile=True, timeouts=SERVING) as host:
         arm(os.environ, host.config.host.mode)
         host.lock_database()
-        services = Services(host, workers=True, limits=WorkLimits(concurrency=concurrency))
+        limits = WorkLimits(concurrency=concurrency, drain=host.config.host.drain)
+        services = Services(host, workers=True, limits=limits)
         try:
             services.start()
             click.echo("Working; Ctrl-C ends it.", err=True)

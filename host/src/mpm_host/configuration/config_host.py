@@ -48,12 +48,25 @@ class _HostSettings(_Database):
         default=120,
         minimum=0,
     )
+    drain_seconds: int = setting(
+        help="How long calls and work in hand may take when a process is to end.",
+        default=20,
+        minimum=1,
+    )
+    metrics_token: Secret | None = setting(
+        help="Bearer token that /metrics asks for; without it addresses alone decide.",
+        default=None,
+    )
+    metrics_allowed_addresses: tuple[str, ...] = setting(
+        help="Who may read /metrics.", default=("127.0.0.0/8", "::1")
+    )
     open_sign_up: bool | None = setting(
         help="Anyone may create a company; by default in development only.", default=None
     )
 
     def __attrs_post_init__(self) -> None:
         parse_networks(self.trusted_proxies)
+        parse_networks(self.metrics_allowed_addresses)
 
 
 def is_exposed(path: Path) -> bool:
@@ -98,6 +111,9 @@ def _read_host(
         public_url=found.public_url.rstrip("/"),
         trusted_proxies=parse_networks(found.trusted_proxies),
         tell_after=timedelta(seconds=found.tell_after_seconds),
+        drain=float(found.drain_seconds),
+        metrics_token=found.metrics_token,
+        metrics_allowed_addresses=parse_networks(found.metrics_allowed_addresses),
         open_sign_up=is_development if found.open_sign_up is None else found.open_sign_up,
     )
 

@@ -53,6 +53,9 @@ class HostConfig:
         trusted_proxies: whose `X-Forwarded-For` is believed.
         tell_after: how long a token may take before its customer is told that it is on its way.
         open_sign_up: anyone may create a company.
+        drain: seconds that calls and work in hand may take when a process is to end.
+        metrics_token: what who reads `/metrics` must bring.
+        metrics_allowed_addresses: from where `/metrics` may be read.
     """
 
     database: str = attrs.field(repr=False)
@@ -63,6 +66,12 @@ class HostConfig:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     tell_after: timedelta = timedelta(minutes=2)
     open_sign_up: bool = False
+    drain: float = 20.0
+    metrics_token: Secret | None = None
+    metrics_allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1"),
+    )
 
     @property
     def production(self) -> bool:

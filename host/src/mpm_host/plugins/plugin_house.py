@@ -172,6 +172,12 @@ class PluginHouse:
             for built in self._state.companies.values():
                 built.plugins.close()
 
+    def give_up(self) -> None:
+        """Begin no further vendor calls and wait for none: what they did is unknown."""
+        with self._lock:
+            for built in self._state.companies.values():
+                built.plugins.give_up()
+
     # --- building ---------------------------------------------------------------------------------
 
     def _build(

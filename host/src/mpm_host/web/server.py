@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import uvicorn
 from litestar import Litestar
 
 from mpm_core import UserError
+from mpm_host.web.punctual import PunctualProtocol
 
 __all__ = ["bound_socket", "run", "running"]
 
 _START_SECONDS = 20.0
-_DRAIN_SECONDS = 20
+_DRAIN_SECONDS = 20.0
 _BACKLOG = 2048
 
 
@@ -39,9 +42,25 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(application: Litestar, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the calls in flight."""
-    _server(application).run(sockets=[listening])
+def run(
+    application: Litestar,
+    listening: socket.socket,
+    *,
+    drain: float = _DRAIN_SECONDS,
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the calls in flight and return.
+
+    Args:
+        application: answers.
+        listening: where callers come in; none do once the end has begun.
+        drain: seconds the calls in flight may take.
+        on_stop: called as soon as the end begins, in a thread of its own.
+    """
+    # The server raises the signal again when it has ended: by then it has had its effect.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    _server(application, drain=drain, on_stop=on_stop).run(sockets=[listening])
 
 
 @contextlib.contextmanager
@@ -61,17 +80,37 @@ def running(application: Litestar, listening: socket.socket) -> Iterator[str]:
         thread.join()
 
 
-def _server(application: Litestar) -> uvicorn.Server:
-    return uvicorn.Server(
+class _Server(uvicorn.Server):
+    """A server that tells others when its end begins."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take the signal; in a thread, for it may interrupt whoever holds a lock others need."""
+        threading.Thread(target=self._on_stop, name="stopping").start()
+        super().handle_exit(sig, frame)
+
+
+def _server(
+    application: Litestar,
+    *,
+    drain: float = _DRAIN_SECONDS,
+    on_stop: Callable[[], None] = lambda: None,
+) -> uvicorn.Server:
+    return _Server(
         uvicorn.Config(
             application,
+            http=PunctualProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,  # whose word counts is `trusted_proxies`, read by the callbacks
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            timeout_graceful_shutdown=round(drain),
             lifespan="off",
-        )
+        ),
+        on_stop,
     )
 
 
