@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from mpm_core.plain_numbers import read_plain_number
 from mpm_core.secrets import Secret
 
 __all__ = ["Msisdn"]
@@ -31,10 +32,12 @@ class Msisdn:
         Raises:
             ValueError: it cannot be a phone number; the message does not repeat it.
         """
+        bare = text.strip()
+        if plain := read_plain_number(bare, country):
+            return cls(Secret(plain.e164), plain.country_code)
         import phonenumbers  # noqa: PLC0415 - loads large tables; only needed once a number is read
 
         candidates = [text]
-        bare = text.strip()
         prefix = str(phonenumbers.country_code_for_region(country))
         if bare.startswith(prefix):  # telecoms send the country code without the plus
             candidates.insert(0, f"+{bare}")

@@ -20,6 +20,7 @@ from tests.benchmarks.dispatch import dispatch_ratio
 from tests.benchmarks.figures import Figure, as_markdown, as_text
 from tests.benchmarks.growth import growth_figures
 from tests.benchmarks.latency import latency_figure
+from tests.benchmarks.registration import registration_figures
 from tests.benchmarks.validation import validation_figure
 
 __all__ = ["main"]
@@ -62,6 +63,7 @@ def _groups(*, large: bool) -> Mapping[str, Callable[[], Iterable[Figure]]]:
         "accepting": accepting_figures,
         "validation": lambda: [validation_figure()],
         "latency": lambda: [latency_figure()],
+        "registration": registration_figures,
         "growth": lambda: growth_figures(large=large),
     }
 

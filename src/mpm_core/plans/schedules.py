@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, timedelta
+from functools import lru_cache
 
 import attrs
 
@@ -106,6 +107,7 @@ def instalments_by_cost(terms: SaleTerms, instalment: int) -> tuple[ScheduledRow
     return _schedule(terms, split_by_cost(terms.financed, instalment))
 
 
+@lru_cache(maxsize=256)  # an import sells the same thing thousands of times
 def _schedule(terms: SaleTerms, costs: tuple[int, ...]) -> tuple[ScheduledRow, ...]:
     days = due_dates(
         len(costs), terms.period, base_on=terms.sold_on, first_due_on=terms.first_due_on

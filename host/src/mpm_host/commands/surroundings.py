@@ -18,6 +18,7 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.configuration.config import find_config, load_config
 from mpm_host.configuration.config_values import Config
 from mpm_host.database.patience import UNHURRIED, Timeouts
+from mpm_host.garbage import look_for_garbage_seldom
 from mpm_host.host import Host
 
 __all__ = [
@@ -62,6 +63,7 @@ def opened_host(*, reconcile: bool = False, timeouts: Timeouts = UNHURRIED) -> I
                 host.reconcile()
             else:
                 host.load()
+            look_for_garbage_seldom()
             yield host
         except sa.exc.OperationalError as error:
             reason = str(error.orig).partition("\n")[0].rstrip(".")

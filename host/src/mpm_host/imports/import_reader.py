@@ -45,7 +45,8 @@ class RawRow:
 
     Attributes:
         number: as a spreadsheet counts: the header is row 1.
-        cells: by column name; empty when the row has another number of cells than the header.
+        cells: those that hold something, by column name; none of them when the row has another
+            number of cells than the header.
         count: how many cells it has.
     """
 
@@ -90,7 +91,7 @@ def _row(number: int, cells: Sequence[str], header: Sequence[str]) -> RawRow:
     while len(texts) > len(header) and not texts[-1]:  # spreadsheets add empty cells
         texts.pop()
     fits = len(texts) == len(header)
-    named = dict(zip(header, texts, strict=True)) if fits else {}
+    named = {name: text for name, text in zip(header, texts, strict=True) if text} if fits else {}
     return RawRow(number=number, cells=named, count=len(texts))
 
 

@@ -29,6 +29,9 @@ PlacePath = tuple[str, ...]  # cluster; cluster and mini-grid; or these and the 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PRICE = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
+_OF_A_TARIFF = ("tariff_price", "access_rate", "access_period_days", "minimum_purchase")
+_WAYS_TO_PAY = ("cost", "instalments", "instalment_cost", "price_per_day")
+_OF_A_SALE = ("period", "first_due_on")
 _SHOWN = 40  # characters of a wrong cell that enter a message
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -97,9 +100,8 @@ def read_row(raw: RawRow, company: CompanyRecord, *, columns: int) -> ImportRow:
 
 
 def _tariff(cells: _Cells) -> NamedTariff | None:
-    facts = ("tariff_price", "access_rate", "access_period_days", "minimum_purchase")
     if not cells.text("tariff"):
-        cells.refuse_all(facts, "there is no tariff in this row")
+        cells.refuse_all(_OF_A_TARIFF, "there is no tariff in this row")
         return None
     rate, period = cells.money("access_rate"), cells.count("access_period_days")
     if (rate is None) != (period is None):
@@ -117,9 +119,8 @@ def _tariff(cells: _Cells) -> NamedTariff | None:
 
 
 def _terms(cells: _Cells) -> PlanTerms | None:
-    ways = ("cost", "instalments", "instalment_cost", "price_per_day")
-    if not any(cells.text(column) for column in ways):
-        cells.refuse_all(("period", "first_due_on"), "there is no sale in this row")
+    if not cells.have_any(_WAYS_TO_PAY):
+        cells.refuse_all(_OF_A_SALE, "there is no sale in this row")
         return None
     return PlanTerms(
         cost=cells.money("cost"),
@@ -201,8 +202,13 @@ class _Cells:
                 f"{column} is {text[:_SHOWN]!r}; write a day such as 2026-03-01.",
             ) from None
 
+    def have_any(self, columns: tuple[str, ...]) -> bool:
+        return not self.texts.keys().isdisjoint(columns)
+
     def refuse_all(self, columns: tuple[str, ...], because: str) -> None:
         """Refuse cells that would be silently without effect."""
+        if not self.have_any(columns):
+            return
         for column in columns:
             if self.text(column):
                 raise ServiceRefused(

@@ -36,7 +36,7 @@ __all__ = [
     "inspect_file",
 ]
 
-_BATCH = 500  # rows of one transaction: payments wait no longer than for one of them
+_BATCH = 1000  # rows of one transaction: payments wait no longer than for one of them
 _TRIES = 5  # of a batch, when somebody registers the same at the same time
 
 Report = Callable[[RowReport], None]

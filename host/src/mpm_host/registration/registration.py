@@ -12,7 +12,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mpm_core import DeviceMapping
 from mpm_host.database import tables as t
+from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.encryption import Vault
 from mpm_host.registration.appliances import find_appliances
@@ -39,6 +41,7 @@ __all__ = [
     "Registered",
     "RegistrationRequest",
     "insert_registrations",
+    "look_up",
     "register",
 ]
 
@@ -51,10 +54,12 @@ def register(  # noqa: PLR0913, PLR0917 - where, with whose plugins and keys, wh
     request: RegistrationRequest,
     now: datetime,
     manifest_of: ManifestOf = no_manifest,
+    *,
+    mapping: DeviceMapping = DeviceMapping.UNKNOWN,
 ) -> Registered:
     """Store a device with its customer in the caller's transaction, or refuse and write nothing.
 
-    The vendor is not asked here: the device's mapping starts *unknown*.
+    The vendor is not asked here: the device's mapping starts *unknown* unless the caller knows it.
 
     Args:
         connection: of the caller's transaction.
@@ -65,14 +70,20 @@ def register(  # noqa: PLR0913, PLR0917 - where, with whose plugins and keys, wh
         now: aware.
         manifest_of: finds the loaded plugin's manifest, for serial rules and details; without it
             these are not checked.
+        mapping: what the manufacturer has said, for companies that demand it.
 
     Raises:
         ServiceRefused: something is missing, unknown, taken or does not fit.
     """
     context = RegistrationContext(
-        directory=directory, vault=vault, company=company, now=now, manifest_of=manifest_of
+        directory=directory,
+        vault=vault,
+        company=company,
+        now=now,
+        manifest_of=manifest_of,
+        mapping=mapping,
     )
-    known = _look_up(connection, company, request)
+    known = look_up(connection, company, request, lock=True)
     writes = prepare_registration(context, request, known)
     try:
         with connection.begin_nested():
@@ -89,24 +100,21 @@ def insert_registrations(connection: Connection, registrations: list[Registratio
     Raises:
         sqlalchemy.exc.IntegrityError: a serial was taken meanwhile; use a savepoint.
     """
-    if not registrations:
-        return
     customers = [writes.customer for writes in registrations if writes.customer is not None]
-    if customers:
-        connection.execute(sa.insert(t.customers), customers)
-    connection.execute(sa.insert(t.devices), [writes.device for writes in registrations])
+    bulk_insert(connection, t.customers, customers)
+    bulk_insert(connection, t.devices, [writes.device for writes in registrations])
     insert_plans(connection, [writes.plan for writes in registrations if writes.plan is not None])
 
 
-def _look_up(
-    connection: Connection, company: CompanyRecord, request: RegistrationRequest
+def look_up(
+    connection: Connection, company: CompanyRecord, request: RegistrationRequest, *, lock: bool
 ) -> KnownThings:
-    """Read what one request names; the customer is locked first, as everywhere."""
+    """Read what one request names; to register it, the customer is locked first, as everywhere."""
     customer = request.customer
     customer_ids = {customer.id} if isinstance(customer, ExistingCustomer) else set()
     serial = request.device.serial.strip()
     return KnownThings(
-        customers=frozenset(_ids(connection, t.customers, company, customer_ids, lock=True)),
+        customers=frozenset(_ids(connection, t.customers, company, customer_ids, lock=lock)),
         villages=frozenset(_ids(connection, t.villages, company, {request.village_id or ""})),
         tariffs=find_tariffs(connection, company, ids={request.tariff_id or ""}),
         appliances=find_appliances(connection, company, ids={request.device.appliance_id or ""}),

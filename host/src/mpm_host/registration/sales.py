@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from mpm_core import DeviceKind
 from mpm_host.database import tables as t
+from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.appliances import find_appliances
@@ -74,15 +75,9 @@ def sell(
 
 def insert_plans(connection: Connection, plans: list[PlanWrites]) -> None:
     """Write new plans with their rows and down payments, one statement per table."""
-    if not plans:
-        return
-    connection.execute(sa.insert(t.plans), [writes.plan for writes in plans])
-    rows = [row for writes in plans for row in writes.rows]
-    if rows:
-        connection.execute(sa.insert(t.plan_rows), rows)
-    entries = [entry for writes in plans for entry in writes.entries]
-    if entries:
-        connection.execute(sa.insert(t.entries), entries)
+    bulk_insert(connection, t.plans, [writes.plan for writes in plans])
+    bulk_insert(connection, t.plan_rows, [row for writes in plans for row in writes.rows])
+    bulk_insert(connection, t.entries, [entry for writes in plans for entry in writes.entries])
 
 
 def _lock_customer(connection: Connection, company: CompanyRecord, customer_id: str) -> None:

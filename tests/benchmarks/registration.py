@@ -1,0 +1,151 @@
+"""Importing customers, devices and plans against the driver's own bulk insert of the same rows."""
+
+from __future__ import annotations
+
+import csv
+import resource
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines, open_engines
+from mpm_host.database.upgrade import upgrade
+from mpm_host.garbage import look_for_garbage_seldom
+from mpm_host.imports.imports import ImportOptions, RowReport, import_file
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.stage import both_databases
+from tests.support.small_company import SmallCompany
+
+__all__ = ["registration_figures"]
+
+_ROWS = 100_000
+_HOMES = 4  # every fourth row is a solar home system on a plan, the others are meters
+_INSTALMENTS = 12
+_VILLAGES = 50
+_WRITTEN = (t.customers, t.devices, t.plans, t.plan_rows)
+_MARK = {"sqlite": "?", "postgresql": "%s"}
+_TIDY = {"sqlite": ("VACUUM", "ANALYZE"), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
+_HEADER = (
+    "cluster", "mini_grid", "village", "name", "surname", "phone", "device_kind", "serial",
+    "manufacturer", "tariff", "tariff_price", "appliance", "cost", "instalments",
+)  # fmt: skip
+
+
+def registration_figures(*, rows: int = _ROWS) -> Iterator[Figure]:
+    """Import a file on both databases, then insert its rows again with the bare driver.
+
+    Args:
+        rows: of the file.
+    """
+    look_for_garbage_seldom()  # as every command does
+    with both_databases() as urls, tempfile.TemporaryDirectory(prefix="mpm-bench-") as folder:
+        path = Path(folder) / "devices.csv"
+        _write_file(path, rows)
+        for kind, url in urls.items():
+            engines = open_engines(url)
+            upgrade(engines.write)
+            try:
+                yield _figure(kind, engines, path, rows)
+            finally:
+                engines.dispose()
+
+
+def _write_file(path: Path, rows: int) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_HEADER)
+        writer.writerows(_row(number) for number in range(rows))
+
+
+def _row(number: int) -> Sequence[object]:
+    village = ("Kagera", "Muleba", f"Village {number % _VILLAGES}")
+    customer = ("Asha", f"Juma {number}", f"07{number + 10_000_000}")
+    if number % _HOMES:
+        device: Sequence[object] = ("meter", 47_000_000_000 + number, "calin", "Household", 1500)
+        return (*village, *customer, *device, "", "", "")
+    sold = ("Home 40", 300_000, _INSTALMENTS)
+    return (*village, *customer, "shs", 10_000_000 + number, "sunking", "", "", *sold)
+
+
+def _figure(kind: str, engines: Engines, path: Path, rows: int) -> Figure:
+    peak = _peak_megabytes()
+    ours = _import(engines, path, rows)
+    grown = _peak_megabytes() - peak
+    theirs = _insert_again(engines.write)
+    return Figure(
+        name=f"bulk registration against the driver's own bulk insert of the same rows, {kind}",
+        value=theirs / ours,
+        target=0.3,
+        at_most=False,
+        note=f"{rows:,} rows: {ours:.1f} s against {theirs:.1f} s; memory grew by {grown:.0f} MB",
+        command="python -m tests.benchmarks --only registration",
+    )
+
+
+def _import(engines: Engines, path: Path, rows: int) -> float:
+    company = SmallCompany(engines)
+    refused: list[RowReport] = []
+
+    def note(report: RowReport) -> None:
+        if report.message:
+            refused.append(report)
+
+    began = time.perf_counter()
+    summary = import_file(engines, company.context, path, ImportOptions(), note)
+    took = time.perf_counter() - began
+    if summary.created != rows:
+        raise RuntimeError(f"{rows - summary.created} rows were refused: {refused[:3]}")
+    return took
+
+
+def _insert_again(engine: Engine) -> float:
+    """Take out what the import wrote and put it back with nothing but the driver."""
+    columns = {table: [column.name for column in table.c] for table in _WRITTEN}
+    with engine.begin() as connection:
+        held = {table: _raw_rows(connection, table, columns[table]) for table in _WRITTEN}
+        for table in reversed(_WRITTEN):
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
+    _tidy(engine)
+    mark = _MARK[engine.dialect.name]
+    with engine.begin() as connection:
+        cursor = connection.connection.cursor()
+        began = time.perf_counter()
+        for table in _WRITTEN:
+            marks = ", ".join([mark] * len(columns[table]))
+            names = ", ".join(columns[table])
+            cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", held[table])  # noqa: S608 - as above
+        connection.connection.commit()
+        return time.perf_counter() - began
+
+
+def _tidy(engine: Engine) -> None:
+    """Have the database settle; none of this works inside a transaction."""
+    raw = engine.raw_connection()
+    try:
+        if engine.dialect.name == "postgresql":
+            raw.driver_connection.autocommit = True
+        for statement in _TIDY[engine.dialect.name]:
+            raw.cursor().execute(statement)
+    finally:
+        raw.invalidate()  # its setting must not go back into the pool
+
+
+def _raw_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str]) -> list[Any]:
+    """Read rows as the driver has them, without our types."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"SELECT {', '.join(columns)} FROM {table.name}")  # noqa: S608 - our own names
+    return [tuple(_plain(value) for value in row) for row in cursor.fetchall()]
+
+
+def _plain(value: object) -> object:
+    return str(value).replace("'", '"') if isinstance(value, dict) else value
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
