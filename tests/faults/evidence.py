@@ -21,7 +21,10 @@ from tests.support.table_contents import differences
 
 __all__ = ["Findings", "examine"]
 
-_BOOKED = [status.value for status in PaymentStatus if status.is_booked]
+# What was taken back since is no loss.
+_BOOKED = [
+    status.value for status in PaymentStatus if status.is_booked or status is PaymentStatus.REVERSED
+]
 _DOUBT = (OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.PARKED)
 Sold = tuple[str, int | None]  # serial, and watt-hours or days; an unlock has no quantity
 

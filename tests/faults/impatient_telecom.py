@@ -81,6 +81,11 @@ class ImpatientTelecom:
         for payment in payments:
             self._waiting.put(payment)
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no payment is under way."""
+        return self._open == 0
+
     def wait_until_all_are_answered(self, seconds: float) -> None:
         """Wait until no payment is under way.
 

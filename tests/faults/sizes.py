@@ -1,6 +1,7 @@
 """How much the fault tests do: on every commit little enough for minutes, at night much more.
 
-`MPM_KILLS` and `MPM_PAYMENTS` choose other sizes, `MPM_SEED` repeats a run that failed.
+`MPM_KILLS`, `MPM_PAYMENTS` and `MPM_HITS` choose other sizes, `MPM_POINTS` walks only some crash
+points, `MPM_SEED` repeats a run that failed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import random
 
 import attrs
 
-__all__ = ["Sizes", "sizes"]
+from mpm_host.crash_points import CrashPoint
+
+__all__ = ["Sizes", "sizes", "walked_hits", "walked_points"]
 
 
 @attrs.frozen(kw_only=True)
@@ -30,3 +33,14 @@ def sizes(*, kills: int, payments: int) -> Sizes:
         payments=int(os.environ.get("MPM_PAYMENTS", payments)),
         seed=int(seed) if seed else random.SystemRandom().randrange(1_000_000),
     )
+
+
+def walked_hits(hits: int) -> int:
+    """Return how often the walk dies at each crash point: as the environment says, else `hits`."""
+    return int(os.environ.get("MPM_HITS", hits))
+
+
+def walked_points() -> tuple[CrashPoint, ...]:
+    """Return the crash points to walk, in their order: all, or those the environment lists."""
+    chosen = os.environ.get("MPM_POINTS", "").split()
+    return tuple(point for point in CrashPoint if not chosen or point in chosen)

@@ -25,7 +25,7 @@ from mpm_host.registration.tariff_book import AccessRateTerms, TariffTerms, crea
 
 __all__ = ["Device", "Town", "settle_town"]
 
-_DEBTORS = 3  # every third customer owes for something else
+_DEBTORS = 5  # every fifth customer owes for something else: some of every manufacturer's
 _SERIALS = {
     "calin": "47{:09d}",
     "sunking": "98{:09d}",

@@ -26,7 +26,7 @@ def open_orders(scene: Scene) -> Counter[str]:
 
 
 def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> None:
-    """Wait until every order has ended or is parked and every message is out; time flies.
+    """Wait until every order has ended or is parked, every message is out; time flies.
 
     Raises:
         TimeoutError: something is still open.
@@ -35,17 +35,30 @@ def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> None:
     while True:
         statuses = open_orders(scene)
         rest = {status: count for status, count in statuses.items() if status not in _ENDED}
-        queued = _queued_messages(scene)
-        if not rest and not queued:
+        queued, switches = _queued_messages(scene), _moving_switches(scene)
+        if not rest and not queued and not switches:
             return
         if time.monotonic() > until:
-            raise TimeoutError(f"Orders {rest} and {queued} messages are still open.")
+            raise TimeoutError(
+                f"Orders {rest}, {queued} messages and {switches} switches are still open."
+            )
         scene.clock.move(_STEP)
         time.sleep(0.1)
 
 
 def _queued_messages(scene: Scene) -> int:
     query = sa.select(sa.func.count()).where(t.messages.c.status == "queued")
+    with scene.opened.engines.read.connect() as connection:
+        count: int = connection.execute(query).scalar_one()
+        return count
+
+
+def _moving_switches(scene: Scene) -> int:
+    """Count the devices that may not be as they should be."""
+    s = t.switches.c
+    query = sa.select(sa.func.count()).where(
+        sa.or_(s.is_on.is_(None), s.next_at <= scene.clock()), s.paid_until.is_not(None)
+    )
     with scene.opened.engines.read.connect() as connection:
         count: int = connection.execute(query).scalar_one()
         return count

@@ -1,0 +1,142 @@
+"""A walk over every crash point: each gets lives that end there, then one in which all is finished.
+
+What must happen for a point to be reached is brought about by whoever it belongs to: telecom,
+person, clock, registration.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import attrs
+import sqlalchemy as sa
+
+from mpm_core import Money, SimulatedPayment
+from mpm_host.crash_points import CrashPoint
+from mpm_host.database import tables as t
+from tests.faults.impatient_telecom import ImpatientTelecom
+from tests.faults.insistent_person import InsistentPerson
+from tests.faults.scene import Scene
+from tests.faults.town import Device
+from tests.faults.waiting import wait_until_nothing_is_open
+
+__all__ = ["ALL_MAKERS", "CrashWalk"]
+
+ALL_MAKERS = ("calin", "sunking", "angaza", "openpaygo", "daly", "calin")
+_ROUND = len(ALL_MAKERS)
+_BIKES = 6
+_OVER_A_LEASE = timedelta(minutes=3)
+_OVER_A_LOOK = timedelta(seconds=45)
+_OVER_A_DAY = timedelta(hours=25)
+_OVER_A_WEEK = timedelta(days=8)  # longer than what one payment buys
+_LIFE_SECONDS = 40.0
+_TICK_SECONDS = 0.5
+_DRAIN_SECONDS = 120.0
+_SWITCHING = frozenset({CrashPoint.SWITCH_ANNOUNCED, CrashPoint.SWITCH_DONE})
+_CHANGING = frozenset({CrashPoint.CHANGE_WRITTEN, CrashPoint.CHANGE_COMMITTED})
+_ACCRUING = frozenset({CrashPoint.ACCRUAL_WRITTEN, CrashPoint.ACCRUAL_COMMITTED})
+
+
+@attrs.define(kw_only=True)
+class CrashWalk:
+    """Leads hosts to crash points.
+
+    Attributes:
+        died: how often a host died at each point.
+    """
+
+    scene: Scene
+    telecom: ImpatientTelecom
+    person: InsistentPerson
+    died: Counter[CrashPoint] = attrs.field(factory=Counter)
+    _payments: Iterator[SimulatedPayment] = attrs.field()
+    _bike_payments: Iterator[SimulatedPayment] = attrs.field()
+    _settled: int = attrs.field(default=0)
+
+    @_payments.default
+    def _pay_in_turn(self) -> Iterator[SimulatedPayment]:
+        return _payments_of(self.scene.devices, "AIR")
+
+    @_bike_payments.default
+    def _pay_for_bikes(self) -> Iterator[SimulatedPayment]:
+        bikes = tuple(self.scene.town.settle(90_000 + number, "daly") for number in range(48))
+        return _payments_of(bikes, "BIKE")
+
+    def die_at(self, point: CrashPoint, hit: int) -> bool:
+        """Let a host live until it dies at a point; tell whether it did."""
+        hit = 1 if point in _ACCRUING else hit  # one batch is all there is
+        self._before(point)
+        self.scene.host.start(crash_at=f"{point}:{hit}")
+        until = time.monotonic() + _LIFE_SECONDS
+        while not (died := self.scene.host.has_died()) and time.monotonic() < until:
+            self._provoke(point, hit)
+            self._wait_a_tick()
+        self.scene.host.kill()
+        self.died[point] += died
+        self.scene.clock.move(_OVER_A_LEASE)
+        return died
+
+    def finish(self) -> None:
+        """Let a host live until all calls are answered and nothing is open."""
+        with self.scene.host.running():
+            self.telecom.wait_until_all_are_answered(_DRAIN_SECONDS)
+            self.person.wait_until_all_are_answered(_DRAIN_SECONDS)
+            wait_until_nothing_is_open(self.scene, seconds=_DRAIN_SECONDS)
+
+    def _wait_a_tick(self) -> None:
+        until = time.monotonic() + _TICK_SECONDS
+        while time.monotonic() < until and not self.scene.host.has_died():
+            time.sleep(0.01)
+
+    def _before(self, point: CrashPoint) -> None:
+        if point in _ACCRUING:
+            self.scene.clock.move(_OVER_A_DAY)
+        if point is CrashPoint.LOOK_UP_ANSWERED:
+            for _ in range(_ROUND):
+                self._settled += 1
+                self.scene.town.settle(50_000 + self._settled, "sunking")
+
+    def _provoke(self, point: CrashPoint, hit: int) -> None:
+        """Bring about what the point needs, a little of it at a time."""
+        if point in _CHANGING:
+            self.person.begin(hit)
+        elif point in _SWITCHING:
+            self._let_bikes_run_out(hit)
+        elif point not in _ACCRUING and point is not CrashPoint.LOOK_UP_ANSWERED:
+            if point is CrashPoint.LOOK_DECIDED:
+                self._lose_answers()
+                self.scene.clock.move(_OVER_A_LOOK)
+            self._release(self._payments, _ROUND)
+
+    def _let_bikes_run_out(self, count: int) -> None:
+        """Pay for some bikes; once that many are on, let the time pass that was paid for."""
+        s = t.switches.c
+        query = sa.select(sa.func.count()).where(s.is_on, s.next_at > self.scene.clock())
+        with self.scene.opened.engines.read.connect() as connection:
+            running: int = connection.execute(query).scalar_one()
+        if running >= count:
+            self.scene.clock.move(_OVER_A_WEEK)
+        elif self.telecom.is_idle:
+            self._release(self._bike_payments, _BIKES)
+
+    def _lose_answers(self) -> None:
+        for maker in ("calin", "angaza"):
+            self.scene.simulators[maker].set_fault("lose_answer", times=1)
+
+    def _release(self, payments: Iterator[SimulatedPayment], count: int) -> None:
+        self.telecom.release([next(payments) for _ in range(count)])
+
+
+def _payments_of(devices: tuple[Device, ...], prefix: str) -> Iterator[SimulatedPayment]:
+    """Return four payments of each device, in turns: as many as its plan takes."""
+    for number in range(4 * len(devices)):
+        device = devices[number % len(devices)]
+        yield SimulatedPayment(
+            reference=f"{prefix}{number:010d}",
+            serial=device.serial,
+            amount=Money.parse(device.amount, "TZS"),
+            msisdn="255781234567",
+        )
