@@ -16,6 +16,8 @@ from mpm_host.access.key_store import create_key
 from mpm_host.access.login import set_protected_password
 from mpm_host.access.passwords import hash_password
 from mpm_host.access.roles import Role
+from mpm_host.agents.agent_store import create_agent
+from mpm_host.agents.agent_values import NewAgent
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.configuration.config import parse_config
 from mpm_host.configuration.config_values import ConfigSource
@@ -24,6 +26,7 @@ from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_host.payments.booking import Accept, Book
 from mpm_host.plugins.instance_settings import InstanceTable
+from mpm_host.registration.places import create_cluster, create_mini_grid
 from mpm_host.services import Services
 
 PROTECTED = "behind the curtain"
@@ -151,9 +154,33 @@ class Installation:
 
     def _new_key(self, slug, role, name):
         company = self.host.house.directory.by_slug[slug]
+        agent_id = self.agent(slug) if role is Role.AGENT else None
         with self.host.engines.write.begin() as connection:
-            key = create_key(connection, company.id, name, role, self.actor, own=Role.OWNER)
+            key = create_key(
+                connection,
+                company.id,
+                name,
+                role,
+                self.actor,
+                own=Role.OWNER,
+                agent_id=agent_id,
+            )
         return key.bearer.reveal()
+
+    def agent(self, slug="umeme"):
+        """Make an agent in a mini-grid of their own, and return the id."""
+        company = self.host.house.directory.by_slug[slug]
+        number, now = next(self._numbers), self.clock()
+        with self.host.engines.write.begin() as connection:
+            cluster = create_cluster(connection, company, f"Cluster {number}", now)
+            new = NewAgent(
+                name=f"Agent {number}",
+                phone=f"07550{number:05}",
+                mini_grid_id=create_mini_grid(connection, company, cluster, "Grid", now),
+                commission_rate="0.1",
+                risk_balance=Money.parse("1000", "TZS"),
+            )
+            return create_agent(connection, company, new, self.actor).id
 
     def protect(self, slug="umeme"):
         company = self.host.house.directory.by_slug[slug]

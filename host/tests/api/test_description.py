@@ -90,7 +90,26 @@ def known_things(installation, shop):
         "sales": sale["id"],
         "payments": payment,
         "users": shop.api.ok("POST", "/users", users)["id"],
+        "agents": (agent := known_agent(shop.api, grid["id"], sale["appliance_id"])),
+        "agent_id": agent,
     }
+
+
+def known_agent(api, grid, appliance):
+    """An agent who may sell something, and who holds the cash of a payment."""
+    body = {
+        "name": "Juma",
+        "phone": "0755000001",
+        "mini_grid_id": grid,
+        "commission_rate": "0.1",
+        "risk_balance": "100000",
+    }
+    agent = api.ok("POST", "/agents", body)["id"]
+    given = {"appliance_id": appliance, "price": "1000"}
+    api.ok("POST", f"/agents/{agent}/appliances", given)
+    cash = {"serial": "47001234567", "amount": "1000", "agent_id": agent}
+    api.ok("POST", "/cash-payments", cash)
+    return agent
 
 
 def without_security(document):

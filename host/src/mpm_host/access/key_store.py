@@ -72,8 +72,8 @@ def create_key(  # noqa: PLR0913 - where, whose, what, by whom
         ServiceRefused: `role_above_own`, `name_invalid`, `name_taken`, and those of
             `check_login_agent`.
     """
-    check_login_agent(connection, company_id, role, agent_id)
     _require_assignable(own, role)
+    check_login_agent(connection, company_id, role, agent_id)
     bearer = new_bearer(BearerKind.API_KEY)
     stored = StoredKey(
         id=new_identifier(),

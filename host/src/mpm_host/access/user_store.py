@@ -107,8 +107,8 @@ def create_user(
         ServiceRefused: `role_above_own`, `email_invalid`, `email_taken`, `name_invalid`, and those
             of `check_login_agent`.
     """
-    check_login_agent(connection, company_id, new.role, new.agent_id)
     _require_assignable(own, new.role)
+    check_login_agent(connection, company_id, new.role, new.agent_id)
     user = StoredUser(
         id=new_identifier(),
         email=read_email(new.email),
