@@ -23,6 +23,7 @@ from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.payments.payment_records import PaymentRecord
 from mpm_host.payments.payment_views import payment_view
 from mpm_host.web.api.idempotency import RequestKey, StoredAnswer, claim, read_key, store
+from mpm_host.web.api.problems import ProblemError
 
 __all__ = ["StaffPayment", "key_option"]
 
@@ -79,7 +80,7 @@ class StaffPayment:
         book: _Booking,
     ) -> tuple[str, bool]:
         request = self._request(company)
-        known = claim(connection, request, host.vault, by.at) if request else None
+        known = self._known(host, connection, request, by) if request else None
         if known is not None:
             return known.body.decode(), False
         payment = book(host, connection, company, by)
@@ -89,9 +90,24 @@ class StaffPayment:
         return payment.id, True
 
     def _request(self, company: CompanyRecord) -> RequestKey | None:
-        return read_key(
-            self.key, f"command line {company.id}", tuple(part.encode() for part in self.what)
-        )
+        scope, what = f"command line {company.id}", tuple(part.encode() for part in self.what)
+        try:
+            return read_key(self.key, scope, what)
+        except ProblemError:
+            raise UserError(
+                f"--key: {(self.key or '')[:64]!r} cannot be one; use 1 to 255 letters, digits and "
+                "signs without blanks."
+            ) from None
+
+    def _known(
+        self, host: Host, connection: Connection, request: RequestKey, by: Actor
+    ) -> StoredAnswer | None:
+        try:
+            return claim(connection, request, host.vault, by.at)
+        except ProblemError:
+            raise UserError(
+                f"--key: {request.key[:64]!r} was used for something else; use a new one."
+            ) from None
 
     def _print(self, host: Host, payment_id: str, *, is_new: bool) -> None:
         with host.engines.read.connect() as connection:
