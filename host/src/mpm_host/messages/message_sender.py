@@ -42,11 +42,17 @@ _DETAIL_LENGTH = 500
 
 
 @attrs.frozen(kw_only=True)
-class _Queued:
+class _Waiting:
+    """A queued message as far as it can be read whatever its text is."""
+
     id: str
     company_id: str
-    message: Message
     failures: int
+
+
+@attrs.frozen(kw_only=True)
+class _Queued(_Waiting):
+    message: Message
 
 
 class MessageSender:
@@ -58,9 +64,10 @@ class MessageSender:
         clock: decides when to try again.
         directory: returns companies and instances as they are now.
         plugins_of: one company's loaded plugins.
+        note: counts what became of a company's message.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
         self,
         *,
         engines: Engines,
@@ -68,7 +75,9 @@ class MessageSender:
         clock: Clock,
         directory: Callable[[], Directory],
         plugins_of: Callable[[str], CompanyPlugins],
+        note: Callable[[str, str], None] = lambda _company_id, _status: None,
     ) -> None:
+        self._note = note
         self._engines = engines
         self._vault = vault
         self._clock = clock
@@ -88,6 +97,25 @@ class MessageSender:
             crash_point(CrashPoint.MESSAGE_SENT)
             self._write_sent(queued, receipt)
             crash_point(CrashPoint.MESSAGE_NOTED)
+
+    def note_failure(self, message_id: str, error: str) -> None:
+        """Count a failure that is no gateway's (a bug, a row nobody can read).
+
+        Like any other it is tried again a few times; then the message is *failed* and listed.
+
+        Args:
+            message_id: which.
+            error: what kind; its text may hold secrets.
+        """
+        m = t.messages.c
+        query = sa.select(m.id, m.company_id, m.failures)
+        with self._engines.read.connect() as connection:
+            row = connection.execute(
+                query.where(m.id == message_id, m.status == "queued")
+            ).one_or_none()
+        if row is not None:
+            waiting = _Waiting(id=row.id, company_id=row.company_id, failures=row.failures)
+            self._count_failure(waiting, f"Sending it failed ({error}).")
 
     def note_delivery(self, company_id: str, report: DeliveryReport) -> None:
         """Take a gateway's report about a message that was sent; a repeated one changes nothing.
@@ -140,8 +168,9 @@ class MessageSender:
         return None
 
     def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
+        self._note(queued.company_id, receipt.status.value)
         self._update(
-            queued,
+            queued.id,
             status=receipt.status.value,
             reference=receipt.reference,
             segments=receipt.segments,
@@ -152,21 +181,24 @@ class MessageSender:
         )
 
     def _write_failure(self, queued: _Queued, detail: str) -> None:
+        self._count_failure(queued, detail)
+
+    def _count_failure(self, queued: _Waiting, detail: str) -> None:
         failures = queued.failures + 1
         given_up = failures >= _TRIES
         _LOG.warning("message_not_sent", message=queued.id, failures=failures)
         self._update(
-            queued,
+            queued.id,
             status="failed" if given_up else "queued",
             failures=failures,
             detail=detail[:_DETAIL_LENGTH],
             next_at=None if given_up else self._clock() + _FIRST_WAIT * 2**failures,
         )
 
-    def _update(self, queued: _Queued, **values: object) -> None:
+    def _update(self, message_id: str, **values: object) -> None:
         with self._engines.write.begin() as connection:
             connection.execute(
                 sa.update(t.messages)
-                .where(t.messages.c.id == queued.id, t.messages.c.status == "queued")
+                .where(t.messages.c.id == message_id, t.messages.c.status == "queued")
                 .values(**values)
             )

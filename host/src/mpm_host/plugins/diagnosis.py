@@ -14,6 +14,7 @@ from mpm_host.database.tables import attempts, orders
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.host import Host
 from mpm_host.identifiers import new_identifier
+from mpm_host.orders.set_aside import count_set_aside
 from mpm_host.plugins.instance_loading import called_urls
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -104,7 +105,7 @@ def diagnose(host: Host, *, slug: str | None = None) -> Diagnosis:
     return Diagnosis(
         production=production,
         findings=tuple(findings),
-        remarks=tuple(_remarks(host, slug)),
+        remarks=(*_remarks(host, slug), *_set_aside(host, companies)),
         plain_http=tuple(_plain_http(host, records)) if production else (),
         private_addresses=tuple(_private_addresses(host, records)) if production else (),
     )
@@ -237,6 +238,19 @@ def _remarks(host: Host, slug: str | None) -> Iterable[str]:
                 f"{what[0].upper()}{what[1:]} is declared in {file_name} but not in the database "
                 "yet; run `mpm company reconcile`, or start `mpm serve`."
             )
+
+
+def _set_aside(host: Host, companies: Sequence[CompanyRecord]) -> Iterable[str]:
+    slugs = {company.id: company.company.slug for company in companies}
+    with host.engines.read.connect() as connection:
+        counts = count_set_aside(connection, [*slugs])
+    for company_id, count in sorted(counts.items()):
+        slug = slugs[company_id]
+        yield (
+            f"Company {slug!r}: work on {count} payments failed again and again and was set aside; "
+            f"see `mpm payments list {slug} --status held` (or unknown) and the log, mend the "
+            "cause, then `mpm payments retry ID`."
+        )
 
 
 def _plain_http(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
