@@ -62,8 +62,8 @@ def test_e_69_a_sale_above_the_risk_balance_is_refused():
     assert refusal(collect, held, 30_000, EntryKind.PAYMENT) == (
         "agent_limit",
         (
-            "The agent holds 2800 TZS and may hold 3000 TZS; 300 TZS more is too much. Hand cash over "
-            "to the company first."
+            "The agent holds 2800 TZS and may hold 3000 TZS; 300 TZS more is too much. "
+            "Hand cash over to the company first."
         ),
     )
     assert collect(held, 20_000, EntryKind.PAYMENT).amount == 20_000
@@ -169,8 +169,8 @@ def test_t_78_another_commission_rate_is_refused(text):
     assert (code, message) == (
         "commission_rate_invalid",
         (
-            f"The commission rate {text!r} cannot be used; write a decimal from 0 to 1 with at most 8 "
-            "decimals, such as 0.10 for a tenth."
+            f"The commission rate {text!r} cannot be used; write a decimal from 0 to 1 with at "
+            "most 8 decimals, such as 0.10 for a tenth."
         ),
     )
 

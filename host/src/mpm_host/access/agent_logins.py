@@ -37,7 +37,7 @@ def check_login_agent(
             )
     if role is Role.AGENT and agent_id is None:
         raise ServiceRefused(
-            AgentCode.AGENT_REQUIRED, "Role agent acts for one agent; name their agent_id."
+            AgentCode.AGENT_REQUIRED, "Role agent acts for one agent; give that agent's id."
         )
     if role is not Role.AGENT and agent_id is not None:
         raise ServiceRefused(
