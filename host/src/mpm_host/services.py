@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -12,7 +13,12 @@ from litestar import Litestar
 from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.host import Host
 from mpm_host.messages.message_sender import MessageSender
+from mpm_host.monitoring.circuits import Circuits
+from mpm_host.monitoring.database_gauges import DatabaseGauges
+from mpm_host.monitoring.metrics import Metrics
+from mpm_host.monitoring.readiness import Problem, Readiness
 from mpm_host.orders.order_worker import OrderWorker
+from mpm_host.orders.set_aside import OrderKeeper, guarded
 from mpm_host.orders.switching import Switcher
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
@@ -23,6 +29,7 @@ from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
 from mpm_host.web.application import make_application
 from mpm_host.web.callbacks import CallbackDoor
+from mpm_host.web.operations import MetricsAccess, Operations
 from mpm_host.work import Work, WorkLimits
 
 __all__ = ["Services"]
@@ -30,6 +37,7 @@ __all__ = ["Services"]
 _LOG = structlog.get_logger(__name__)
 _LIMITS = WorkLimits()
 _RELOAD_SECONDS = 2.0
+_STUCK_SECONDS = 10.0
 _HOUR = timedelta(hours=1)
 
 
@@ -44,12 +52,22 @@ class Services:
 
     def __init__(self, host: Host, *, workers: bool, limits: WorkLimits = _LIMITS) -> None:
         self._host = host
+        self.metrics = Metrics(directory=lambda: host.house.directory, clock=host.clock)
+        self.metrics.add(
+            DatabaseGauges(
+                engine=host.engines.read,
+                clock=host.clock,
+                directory=lambda: host.house.directory,
+            )
+        )
+        self.metrics.add(Circuits(host.house))
         self.messages = MessageSender(
             engines=host.engines,
             vault=host.vault,
             clock=host.clock,
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
+            note=self.metrics.note_message,
         )
         self.desk = PaymentDesk(
             engines=host.engines,
@@ -59,6 +77,7 @@ class Services:
             plugins_of=host.house.plugins_of,
             wake=self.wake,
             note_delivery=self.messages.note_delivery,
+            note_call=self.metrics.note_call,
         )
         self.orders = OrderWorker(
             engines=host.engines,
@@ -68,6 +87,7 @@ class Services:
             plugins_of=host.house.plugins_of,
             wake=self.wake,
             tell_after=host.config.host.tell_after,
+            note_step=self.metrics.note_step,
         )
         self.actions = PaymentActions(
             vault=host.vault,
@@ -90,13 +110,14 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
         )
+        keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
                 engines=host.engines,
                 clock=host.clock,
                 handlers={
-                    "orders": self.orders.work_on,
-                    "messages": self.messages.work_on,
+                    "orders": guarded(self.orders.work_on, keeper.note_failure),
+                    "messages": guarded(self.messages.work_on, self.messages.note_failure),
                     "devices": self.devices.work_on,
                     "switches": self.switches.work_on,
                 },
@@ -155,9 +176,38 @@ class Services:
         return make_application(
             door=door,
             api=ApiDoor(ApiContext(host=self._host, services=self)),
-            engine=self._host.engines.read,
+            operations=self.operations(),
             public_url=self._host.config.host.public_url,
         )
+
+    def operations(self) -> Operations:
+        """Return what answers those who look after this process."""
+        settings = self._host.config.host
+        readiness = Readiness(
+            engines=self._host.engines,
+            clock=self._host.clock,
+            inside=self._problems,
+            wrote_lately=self.desk.wrote_lately,
+        )
+        return Operations(
+            problems=readiness.problems,
+            metrics=self.metrics.text,
+            access=MetricsAccess(
+                token=settings.metrics_token,
+                addresses=settings.metrics_allowed_addresses,
+                trusted_proxies=settings.trusted_proxies,
+            ),
+        )
+
+    def _problems(self) -> Iterator[Problem]:
+        """Say what is wrong with the parts of this process."""
+        if not self.desk.is_alive:
+            yield Problem(code="desk_stopped", detail="A thread that books payments has ended.")
+        elif (seconds := self.desk.busy_seconds()) > _STUCK_SECONDS:
+            detail = f"The thread that books payments is stuck since {seconds:.0f} s."
+            yield Problem(code="desk_stuck", detail=detail)
+        if self._work is not None and (problem := self._work.problem()):
+            yield Problem(code="workers", detail=f"No work is carried out: {problem}.")
 
     def begin_stop(self) -> None:
         """Begin no further background work; returns at once, `close` comes later."""

@@ -33,7 +33,7 @@ from mpm_host.work_pace import WorkPace
 if TYPE_CHECKING:
     from dbos import DBOSClient, Queue
 
-__all__ = ["Work", "WorkLimits", "work_database_url"]
+__all__ = ["Work", "WorkLimits", "oldest_due", "work_database_url"]
 
 _LOG = structlog.get_logger(__name__)
 _WORKFLOW = "mpm_carry_out"
@@ -316,6 +316,18 @@ class Work:
             load_output=False,
         )  # fmt: skip
         self._client.delete_workflows([workflow.workflow_id for workflow in finished])
+
+
+def oldest_due() -> sa.Select[tuple[str, datetime]]:
+    """Ask since when the oldest work of each kind is due; in the future if none is."""
+    asked = [
+        sa.select(
+            sa.literal(kind).label("kind"), sa.func.min(source.table.c.next_at).label("since")
+        ).where(source.is_open)
+        for kind, source in _SOURCES.items()
+    ]
+    kinds = sa.union_all(*asked).subquery()
+    return sa.select(kinds.c.kind, kinds.c.since)
 
 
 def _any_due(now: datetime) -> sa.Select[tuple[str]]:

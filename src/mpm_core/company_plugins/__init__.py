@@ -213,6 +213,10 @@ class CompanyPlugins(TypedCalls):
                 f"another. Nothing was called."
             ) from None
 
+    def circuit_reason(self, name: str) -> str:
+        """Return why an instance is left alone at the moment; nothing while it is not."""
+        return self._vendors[name].circuit_reason
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the instances, in order."""

@@ -112,6 +112,12 @@ class VendorCalls:
             self._settle(ticket, outcome, call.serial)
         return answer
 
+    @property
+    def circuit_reason(self) -> str:
+        """Why it is left alone at the moment; empty while it is not."""
+        with self._circuit_lock:
+            return self._circuit.reason
+
     def close(self) -> None:
         """Begin no further calls."""
         self._pool.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import threading
+from collections.abc import Iterator
 
 import click
 
@@ -13,6 +16,8 @@ from mpm_host.crash_points import arm
 from mpm_host.database.patience import SERVING
 from mpm_host.logs import configure_logs
 from mpm_host.services import Services
+from mpm_host.web.operations import operations_application
+from mpm_host.web.server import bound_socket, running
 from mpm_host.work import WorkLimits
 
 __all__ = ["command"]
@@ -26,7 +31,13 @@ __all__ = ["command"]
     show_default=True,
     help="Pieces of work of one kind at the same time.",
 )
-def command(*, concurrency: int) -> None:
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="For --metrics-port.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    help="Answer /metrics, /readyz and /healthz here; by default nowhere.",
+)
+def command(*, concurrency: int, metrics_host: str, metrics_port: int | None) -> None:
     """Ask manufacturers and send messages until SIGINT or SIGTERM.
 
     Any number of workers may share one PostgreSQL database; on SQLite `mpm serve` does the work.
@@ -38,11 +49,25 @@ def command(*, concurrency: int) -> None:
     with opened_host(reconcile=True, timeouts=SERVING) as host:
         arm(os.environ, host.config.host.mode)
         host.lock_database()
+        listening = None if metrics_port is None else bound_socket(metrics_host, metrics_port)
         limits = WorkLimits(concurrency=concurrency, drain=host.config.host.drain)
         services = Services(host, workers=True, limits=limits)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(services.close)
             services.start()
+            if listening is not None:
+                url = stack.enter_context(_served(services, listening))
+                click.echo(f"Metrics on {url}/metrics", err=True)
             click.echo("Working; Ctrl-C ends it.", err=True)
             stopping.wait()
-        finally:
-            services.close()
+            services.begin_stop()
+
+
+@contextlib.contextmanager
+def _served(services: Services, listening: socket.socket) -> Iterator[str]:
+    """Answer operations while the block runs."""
+    with (
+        contextlib.closing(listening),
+        running(operations_application(services.operations()), listening) as url,
+    ):
+        yield url

@@ -48,6 +48,7 @@ _GONE_SIGNS = (
     "database is locked",  # SQLite, after all the patience there is
 )
 _GAVE_UP = {"55P03", "57014"}  # PostgreSQL: no lock in time, statement took too long
+_LATELY_SECONDS = 2.0
 _MOST_WAITING = 10_000  # items; a database that is gone for long must not fill the memory
 
 
@@ -77,6 +78,7 @@ class GroupCommit(Generic[Item, Result]):
         self._engine = engine
         self._patience = patience
         self._busy_since: float | None = None
+        self._succeeded_at: float | None = None
         self._work = work
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -109,6 +111,11 @@ class GroupCommit(Generic[Item, Result]):
         """Return for how long the batch in hand has been in hand; 0 without one."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
+
+    def succeeded_lately(self) -> bool:
+        """Tell whether a transaction was committed within the last seconds."""
+        at = self._succeeded_at
+        return at is not None and time.monotonic() - at < _LATELY_SECONDS
 
     def _run(self) -> None:
         have_patience(self._patience)
@@ -182,7 +189,9 @@ class GroupCommit(Generic[Item, Result]):
 
     def _attempt(self, items: Sequence[Item]) -> Sequence[Result]:
         with self._engine.begin() as connection:
-            return self._work(connection, items)
+            results = self._work(connection, items)
+        self._succeeded_at = time.monotonic()
+        return results
 
 
 def is_unreachable(error: BaseException) -> bool:

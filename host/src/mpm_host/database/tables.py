@@ -32,6 +32,7 @@ __all__ = [
     "plan_rows",
     "plans",
     "proposals",
+    "readiness",
     "switches",
     "tariff_versions",
     "tariffs",
@@ -542,6 +543,15 @@ switches = sa.Table(
         sqlite_where=sa.text("next_at IS NOT NULL"),
         postgresql_where=sa.text("next_at IS NOT NULL"),
     ),
+)
+
+# --- what operations look at ----------------------------------------------------------------------
+
+readiness = sa.Table(
+    "mpm_readiness",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),  # of no company: it belongs to the host
+    sa.Column("written_at", Instant, nullable=False),  # to see that the database takes writes
 )
 
 # --- who changed what -----------------------------------------------------------------------------

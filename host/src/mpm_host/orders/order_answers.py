@@ -40,9 +40,10 @@ class AnswerTaker:
         writer: writes steps.
         wake: called after a commit that left work to hand over at once.
         pause: waits some seconds for a database that is gone.
+        note_step: counts a step that was written.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
         self,
         *,
         engines: Engines,
@@ -50,7 +51,9 @@ class AnswerTaker:
         writer: StepWriter,
         wake: Callable[[], None],
         pause: Callable[[float], None] = time.sleep,
+        note_step: Callable[[OrderRecord, Step], None] = lambda _order, _step: None,
     ) -> None:
+        self._note_step = note_step
         self._engines = engines
         self._clock = clock
         self._writer = writer
@@ -103,6 +106,7 @@ class AnswerTaker:
             correlation_id=order.payment_id,
         )
         if written:
+            self._note_step(order, step)
             self._wake()
         return written
 

@@ -25,6 +25,7 @@ from mpm_host.orders.order_answers import AnswerTaker
 from mpm_host.orders.order_asking import Asking, Manufacturers, as_harmless
 from mpm_host.orders.order_rules import (
     OrderStatus,
+    Step,
     after_attempt,
     after_find,
     after_look,
@@ -64,6 +65,7 @@ class OrderWorker:
         wake: called after a commit that left work to hand over at once.
         tell_after: how long after it was made a late order's customer is told so.
         pause: waits some seconds for a database that is gone.
+        note_step: counts a step that was written.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -77,6 +79,7 @@ class OrderWorker:
         wake: Callable[[], None],
         tell_after: timedelta = TELL_AFTER,
         pause: Callable[[float], None] = time.sleep,
+        note_step: Callable[[OrderRecord, Step], None] = lambda _order, _step: None,
     ) -> None:
         self._engines = engines
         self._vault = vault
@@ -85,7 +88,12 @@ class OrderWorker:
         self._manufacturers = Manufacturers(engines=engines, vault=vault, plugins_of=plugins_of)
         self._writer = StepWriter(vault=vault, tell_after=tell_after)
         self._answers = AnswerTaker(
-            engines=engines, clock=clock, writer=self._writer, wake=wake, pause=pause
+            engines=engines,
+            clock=clock,
+            writer=self._writer,
+            wake=wake,
+            pause=pause,
+            note_step=note_step,
         )
 
     def work_on(self, order_id: str) -> None:

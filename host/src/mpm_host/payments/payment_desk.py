@@ -7,6 +7,7 @@ plugin code runs inside a transaction, and nothing here waits for a manufacturer
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -52,6 +53,10 @@ _LOG = structlog.get_logger(__name__)
 _UNAVAILABLE = Reply(status=503, content_type="text/plain; charset=utf-8", body=b"unavailable")
 
 
+def _note_nothing(*_what: object) -> None:
+    """Count nothing."""
+
+
 class PaymentDesk:
     """Answers validations, processes and enquiries of every telecom.
 
@@ -65,6 +70,7 @@ class PaymentDesk:
         note_delivery: takes a gateway's report about a message of a company.
         patience: seconds a telecom waits for the database before it is told to ask again; what is
             under way goes on and is found when it asks.
+        note_call: counts an answered call: of whom, what it asked, the decision, seconds.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -78,7 +84,9 @@ class PaymentDesk:
         wake: Callable[[], None],
         note_delivery: Callable[[str, DeliveryReport], None],
         patience: float = 5.0,
+        note_call: Callable[[InstanceRecord, str, Decision, float], None] = _note_nothing,
     ) -> None:
+        self._note_call = note_call
         self._patience = patience
         self._note_delivery = note_delivery
         self._vault = vault
@@ -117,6 +125,7 @@ class PaymentDesk:
             correlation_id=correlation_id,
         )
         request: ProviderRequest | None = None
+        began = time.monotonic()
         try:
             request = inbound.read()
             deciding = self._decide(inbound, request)
@@ -127,8 +136,13 @@ class PaymentDesk:
             # Only the kind of error: a database error's text repeats phone numbers.
             inbound.log.error("call_failed", error=type(error).__name__)  # noqa: TRY400 - as said
             verdict, stored = _unavailable(), None
+        seconds, kind = time.monotonic() - began, _kind_of(request)
+        self._note_call(instance, kind, verdict.decision, seconds)
         inbound.log.info(
             "call_answered",
+            company=self._slug(instance),
+            kind=kind,
+            seconds=round(seconds, 4),
             path=call.path,
             source=call.source,
             decision=verdict.decision.value,
@@ -137,6 +151,23 @@ class PaymentDesk:
         reply = stored or _write_or_unavailable(inbound, request, verdict)
         crash_point(CrashPoint.REPLY_DECIDED)
         return reply
+
+    def busy_seconds(self) -> float:
+        """Return for how long the batch being booked has been under way."""
+        return self._writer.busy_seconds()
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether it can still book and quote."""
+        return self._writer.is_alive and self._reader.is_alive
+
+    def wrote_lately(self) -> bool:
+        """Tell whether something was booked a moment ago."""
+        return self._writer.succeeded_lately()
+
+    def _slug(self, instance: InstanceRecord) -> str:
+        record = self._directory().companies.get(instance.company_id)
+        return record.company.slug if record else ""
 
     async def _decide(
         self, inbound: _Inbound, request: ProviderRequest
@@ -286,6 +317,12 @@ def _write_or_unavailable(
         return inbound.write(request, verdict)
     except MpmError:
         return _UNAVAILABLE  # logged by the dispatch; the telecom asks again
+
+
+def _kind_of(request: object) -> str:
+    """Name what a call asks, for logs and counters: *unread* for one that could not be read."""
+    name = "unread" if request is None else type(request).__name__
+    return name.removesuffix("Request").lower()
 
 
 def _first_objection(asked: Sequence[Asked], *, essential: set[str]) -> Objection | None:

@@ -5,34 +5,32 @@ from __future__ import annotations
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from sqlalchemy.engine import Engine
 
 from mpm_host.web.api.all_operations import OPERATIONS
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.pages import description_routes
 from mpm_host.web.api.routes import PREFIX, api_routes, http_problem
 from mpm_host.web.callbacks import CallbackDoor, callback_route
-from mpm_host.web.operations import healthz, readyz_route
+from mpm_host.web.operations import Operations, operations_routes
 
 __all__ = ["make_application"]
 
 
 def make_application(
-    *, door: CallbackDoor, api: ApiDoor, engine: Engine, public_url: str
+    *, door: CallbackDoor, api: ApiDoor, operations: Operations, public_url: str
 ) -> Litestar:
     """Wire the routes.
 
     Args:
         door: answers telecoms.
         api: answers integrators.
-        engine: tells whether the database is there.
+        operations: answers those who look after the process.
         public_url: where callers reach this host.
     """
     return Litestar(
         route_handlers=[
             callback_route(door),
-            healthz,
-            readyz_route(engine),
+            *operations_routes(operations),
             *api_routes(api, OPERATIONS),
             *description_routes(OPERATIONS, public_url),
         ],

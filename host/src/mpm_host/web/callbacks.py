@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import structlog
 from litestar import Request, Response, route
@@ -20,13 +19,12 @@ from litestar.params import FromPath
 from mpm_core import InboundCall, Reply
 from mpm_host.directory import Directory, InstanceRecord, InstanceState
 from mpm_host.payments.payment_desk import PaymentDesk
+from mpm_host.web.addresses import Address, Network, caller_of, is_within
 
 __all__ = ["BODY_LIMIT", "CallbackDoor", "callback_route"]
 
 BODY_LIMIT = 64 * 1024
 _LOG = structlog.get_logger(__name__)
-Network = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
 
 
 class TooLargeError(Exception):
@@ -65,7 +63,7 @@ class CallbackDoor:
             InstanceState.UNCONFIGURED,
         }:
             return _plain(404, "No such callback.")
-        source = self._source(request)
+        source = caller_of(request, self._trusted_proxies)
         if not _is_allowed(source, instance):
             _LOG.warning("foreign_address", instance=instance.name, source=str(source))
             return _plain(403, "This address may not call here.")
@@ -77,20 +75,6 @@ class CallbackDoor:
             source=str(source) if source else "",
         )
         return await self._desk.answer(instance, call, secrets.token_hex(8))
-
-    def _source(self, request: Request[object, object, State]) -> Address | None:
-        """Return the caller's address: the last hop that is not one of our own proxies."""
-        source = _parsed(request.client.host if request.client else "")
-        forwarded = request.headers.get("x-forwarded-for", "").split(",")
-        while source is not None and self._is_trusted(source) and forwarded:
-            hop = _parsed(forwarded.pop().strip())
-            if hop is None:
-                break
-            source = hop
-        return source
-
-    def _is_trusted(self, address: Address) -> bool:
-        return any(address in network for network in self._trusted_proxies)
 
 
 def callback_route(door: CallbackDoor) -> HTTPRouteHandler:
@@ -127,16 +111,7 @@ async def _read_body(request: Request[object, object, State]) -> bytes:
 def _is_allowed(source: Address | None, instance: InstanceRecord) -> bool:
     if not instance.allowed_addresses:
         return True
-    return source is not None and any(source in net for net in instance.allowed_addresses)
-
-
-def _parsed(text: str) -> Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
+    return is_within(source, instance.allowed_addresses)
 
 
 def _plain(status: int, text: str) -> Reply:
