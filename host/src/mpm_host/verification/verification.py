@@ -17,6 +17,7 @@ from mpm_core import Money, PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.payments.ledger import SOURCES, LedgerAccount
 from mpm_host.verification.verification_agents import AGENT_CHECKS
+from mpm_host.verification.verification_channels import CHANNEL_CHECKS
 from mpm_host.verification.verification_money import MONEY_CHECKS
 from mpm_host.verification.verification_orders import ORDER_CHECKS
 from mpm_host.verification.verification_values import Check, Difference
@@ -285,6 +286,7 @@ CHECKS: tuple[Check, ...] = (
     _entries_refer_to_debts(t.plan_rows, LedgerAccount.DOWN_PAYMENT, "plan row"),
     _entries_refer_to_debts(t.access_debts, LedgerAccount.ACCESS_RATE, "access debt"),
     *MONEY_CHECKS,
+    *CHANNEL_CHECKS,
     *ORDER_CHECKS,
     *AGENT_CHECKS,
 )
