@@ -12,6 +12,7 @@ from mpm_host.access.roles import PERMISSIONS, Role
 from mpm_host.database import agent_tables
 from mpm_host.database import tables as t
 from mpm_host.verification.verification import verify
+from mpm_host.web.api.all_operations import OPERATIONS
 
 PASSWORD = "correct horse"
 METER = "47001234567"
@@ -78,6 +79,14 @@ class Field:
 
     def other_village_of(self, customer):
         return self.owner.ok("GET", f"/customers/{customer}")["village_id"]
+
+    def move(self, customer, village):
+        """Let a customer live somewhere else."""
+        c = t.customers.c
+        with self.installation.host.engines.write.begin() as connection:
+            connection.execute(
+                sa.update(t.customers).where(c.id == customer).values(village_id=village)
+            )
 
     def grid_of(self, village):
         return self.owner.ok("GET", f"/villages/{village}")["mini_grid_id"]
@@ -374,6 +383,11 @@ def test_an_agent_sees_only_the_own_customers_and_themselves(field):
     assert [each["id"] for each in api.ok("GET", "/agents")["items"]] == [field.agent]
     api.ok("GET", f"/customers/{own['customer']['id']}")
     assert api.refused("GET", f"/customers/{stranger}") == (404, "unknown_customer")
+    field.move(own["customer"]["id"], field.other_village_of(stranger))
+    device = f"/devices/{own['device']['id']}"
+    assert api.refused("GET", device) == (404, "unknown_device")
+    assert api.refused("GET", f"{device}/tokens") == (404, "unknown_device")
+    assert api.refused("GET", f"/sales/{mine['id']}") == (404, "unknown_sale")
     for path in ("", "/entries", "/receipts", "/appliances"):
         api.ok("GET", f"/agents/{field.agent}{path}")
         assert api.refused("GET", f"/agents/{other}{path}") == (404, "unknown_agent")
@@ -386,6 +400,28 @@ def test_an_agent_sees_only_the_own_customers_and_themselves(field):
         403,
         "outside_mini_grid",
     )
+
+
+OPEN_TO_AGENTS = {
+    "log_out", "elevate", "show_me", "change_own_password", "list_manufacturers", "list_clusters",
+    "show_cluster", "list_mini_grids", "show_mini_grid", "list_villages", "show_village",
+    "list_tariffs", "show_tariff", "list_appliances", "show_appliance", "create_customer",
+    "list_customers", "show_customer", "register", "list_devices", "show_device",
+    "show_token_units", "create_sale", "list_sales", "show_sale", "list_agents", "show_agent",
+    "list_agent_receipts", "list_agent_entries", "list_agent_appliances", "take_cash_payment",
+    "create_push",
+}  # fmt: skip
+
+
+def test_only_these_operations_are_open_to_agents():
+    """Whoever opens another one asks first whether it shows only the agent's own customers."""
+    may = PERMISSIONS[Role.AGENT]
+    found = {
+        each.name
+        for each in OPERATIONS
+        if not each.public and (each.permission is None or each.permission in may)
+    }
+    assert found == OPEN_TO_AGENTS
 
 
 # --- cash -----------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def require_new_customer(connection: Connection, agent: StoredAgent, customer_id
         c.company_id == agent.company_id,
         c.phone == phone.scalar_subquery(),
         c.id != customer_id,
+        c.deleted_at.is_(None),
     )
     if connection.execute(twin.limit(1)).first() is not None:
         raise ServiceRefused(

@@ -1,4 +1,7 @@
-"""Locks in the one order that everybody takes them: payment → customer → device → order."""
+"""Locks in the one order that everybody takes them: payment → customer → device → order.
+
+Whatever moves an agent's cash takes the agent before all of them (see `agents.agent_store`).
+"""
 
 from __future__ import annotations
 

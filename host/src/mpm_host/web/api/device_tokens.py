@@ -12,6 +12,7 @@ from mpm_host.access.roles import Permission
 from mpm_host.database import tables as t
 from mpm_host.payments.token_desk import AdHocToken
 from mpm_host.refusals import RefusalCode
+from mpm_host.web.api.acting_agents import within_reach
 from mpm_host.web.api.listing import find_row
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.payments import Payment, shown_payment
@@ -80,7 +81,9 @@ def _units(call: Call, connection: Connection) -> TokenUnits:
 
 
 def _serial(call: Call, connection: Connection) -> str:
-    row = find_row(call, connection, t.devices, call.path["id"], RefusalCode.UNKNOWN_DEVICE)
+    reach = within_reach(call, t.devices.c.customer_id)
+    code = RefusalCode.UNKNOWN_DEVICE
+    row = find_row(call, connection, t.devices, call.path["id"], code, reach)
     return str(row.serial)
 
 
