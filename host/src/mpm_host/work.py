@@ -256,7 +256,7 @@ class Work:
                 if self._clock() - cleaned_at > self._limits.keep_finished:
                     cleaned_at = self._clock()
                     self._forget_finished()
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - the engine has errors of its own; work must go on
                 _LOG.error("relay_failed", error=type(error).__name__)
 
     def _hand_over(self) -> bool:

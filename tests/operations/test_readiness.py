@@ -1,0 +1,183 @@
+"""`/readyz` tells the truth, names each reason, and recovers alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
+from tests.support.restartable_postgres import restartable_postgres
+
+READY = (200, {"status": "ready"})
+
+
+@pytest.fixture
+def sqlite_world(tmp_path, sqlite_template):
+    shutil.copyfile(sqlite_template, tmp_path / "demo.db")
+    with simulated_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def server():
+    with restartable_postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_world(server, tmp_path):
+    with server.server.database() as url, simulated_world(tmp_path, database=url) as world:
+        yield world
+
+
+def asked(world):
+    answer = httpx.get(f"{world.url}/readyz", timeout=20, trust_env=False)
+    return answer.status_code, answer.json()
+
+
+def reasons(world):
+    """Return the codes of what is in the way, asked past the second an answer is kept."""
+    time.sleep(1.1)
+    status, body = asked(world)
+    found = [problem["code"] for problem in body.get("problems", ())]
+    assert (status == 200) == (not found)
+    return found
+
+
+def wait_until_ready(world, seconds=15.0):
+    until = time.monotonic() + seconds
+    while asked(world) != READY:
+        assert time.monotonic() < until, asked(world)
+        time.sleep(0.2)
+
+
+def test_a_host_that_can_do_its_work_is_ready_on_both_databases(world):
+    assert asked(world) == READY
+
+
+def test_a_locked_file_is_named_and_forgotten_when_it_is_free(sqlite_world, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "demo.db")) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert reasons(sqlite_world)[0] in {"database_locked", "database_hangs"}
+        assert time.monotonic() - began < 5
+        other.execute("ROLLBACK")
+    wait_until_ready(sqlite_world)
+
+
+def test_a_read_only_database_is_not_ready_although_it_can_be_read(postgres_world):
+    name = postgres_world.host.engines.write.url.database
+    with postgres_world.host.engines.write.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(
+            sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        )
+    postgres_world.host.engines.write.dispose()
+    status, body = None, None
+    time.sleep(1.1)
+    status, body = asked(postgres_world)
+    assert (status, body) == (
+        503,
+        {
+            "status": "unavailable",
+            "reason": "database_read_only",
+            "problems": [
+                {
+                    "code": "database_read_only",
+                    "detail": "The database cannot be written: it is read-only.",
+                }
+            ],
+        },
+    )
+    with postgres_world.host.engines.write.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.text("SET default_transaction_read_only = off"))
+        connection.execute(sa.text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+    postgres_world.host.engines.write.dispose()
+    wait_until_ready(postgres_world)
+
+
+def test_a_database_of_another_version_is_named(world):
+    version = sa.text("UPDATE mpm_alembic SET version_num = :number")
+    with world.host.engines.write.begin() as connection:
+        head = connection.execute(sa.text("SELECT version_num FROM mpm_alembic")).scalar_one()
+        connection.execute(version, {"number": "0004"})
+    try:
+        time.sleep(1.1)
+        status, body = asked(world)
+    finally:
+        with world.host.engines.write.begin() as connection:
+            connection.execute(version, {"number": head})
+    assert (status, body["problems"]) == (
+        503,
+        [
+            {
+                "code": "migrations",
+                "detail": f"The database is at revision 0004, and this version needs {head}.",
+            }
+        ],
+    )
+    wait_until_ready(world)
+
+
+def test_a_server_that_hangs_is_named_within_seconds_and_forgotten_when_it_goes_on(
+    server, postgres_world
+):
+    server.freeze()
+    try:
+        began = time.monotonic()
+        found = reasons(postgres_world)
+        took = time.monotonic() - began
+    finally:
+        server.thaw()
+    assert "database_hangs" in found
+    assert took < 6
+    wait_until_ready(postgres_world)
+
+
+def test_a_relay_that_ended_is_named(sqlite_world):
+    sqlite_world.services._work._stopping.set()  # noqa: SLF001 - nothing outside can end it alone
+    sqlite_world.services._work._relay.join()  # noqa: SLF001 - as above
+    assert reasons(sqlite_world) == ["workers"]
+
+
+def test_a_desk_whose_thread_ended_is_named(sqlite_world):
+    sqlite_world.services.desk.close()
+    assert reasons(sqlite_world) == ["desk_stopped"]
+
+
+def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):
+    for path in tmp_path.glob("demo.db*"):
+        if not path.name.endswith(".work") and "work" not in path.name:
+            os.unlink(path)
+    sqlite_world.host.engines.dispose()
+    assert reasons(sqlite_world)[0] in {"database", "migrations"}
+
+
+def test_one_call_at_a_time_hangs_however_many_ask():
+    import threading  # noqa: PLC0415 - only here
+
+    begun, gate = [], threading.Event()
+
+    def hang():
+        begun.append(1)
+        gate.wait(10)
+        return "back"
+
+    bounded = BoundedCall(hang, name="test", seconds=0.05)
+    for _ in range(3):
+        with pytest.raises(StillRunningError):
+            bounded()
+    assert begun == [1]
+    gate.set()
+    time.sleep(0.05)
+    assert bounded() == "back"
