@@ -78,6 +78,8 @@ SOLAR = {
     "timezone": "Africa/Nairobi",
     "managed_by_configuration": False,
     "enabled": True,
+    "arrears_buy_time": False,
+    "demand_mapping": False,
 }
 
 
@@ -361,6 +363,40 @@ def test_enable_refuses_a_plugin_that_is_not_allowed(mpm):
     )
 
 
+# --- what a company chooses -----------------------------------------------------------------------
+
+
+def test_change_sets_what_it_names(mpm):
+    ended = mpm("company", "change", "solar", "--demand-mapping", "--name", "Jua", "--json")
+    assert json.loads(ended.output) == SOLAR | {"name": "Jua", "demand_mapping": True}
+    ended = mpm("company", "change", "solar", "--no-demand-mapping", "--arrears-buy-time")
+    assert ended.output.splitlines()[-2:] == [
+        "arrears_buy_time          yes",
+        "demand_mapping            no",
+    ]
+
+
+def test_change_of_nothing_says_so(mpm):
+    ended = mpm("company", "change", "solar")
+    assert (ended.exit_code, ended.errors) == (
+        2,
+        "Error: Nothing to change; say what, for example --demand-mapping.\n",
+    )
+
+
+def test_what_the_configuration_says_is_changed_there(mpm):
+    declare(MANAGED)
+    ended = mpm("company", "change", "umeme", "--demand-mapping")
+    assert ended.errors.startswith("Error: Company 'umeme' is managed by configuration; ")
+
+    path = Path("mpm.toml")
+    path.write_text(
+        path.read_text().replace('currency = "TZS"', 'currency = "TZS"\ndemand_mapping = true')
+    )
+    assert mpm("company", "reconcile").output == "Company 'umeme' updated.\n"
+    assert show(mpm, "umeme")["demand_mapping"] is True
+
+
 # --- later changes --------------------------------------------------------------------------------
 
 
@@ -544,6 +580,8 @@ def test_show_masks_secrets(mpm):
         "timezone                  Africa/Nairobi\n"
         "managed_by_configuration  no\n"
         "enabled                   yes\n"
+        "arrears_buy_time          no\n"
+        "demand_mapping            no\n"
         "\n"
         "instance                  acme\n"
         "plugin                    acme\n"

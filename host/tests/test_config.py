@@ -101,6 +101,7 @@ def test_sign_up_is_open_by_default_in_development_only(mode, said, expected):
 def test_a_declared_company_is_read_with_its_instances():
     config = parse(HOST + COMPANY + """
         arrears_buy_time = true
+        demand_mapping = true
         [companies.umeme.plugins.calin]
         api_url = "https://calin.example/api"
         api_key = { env = "UMEME_CALIN_KEY" }
@@ -124,6 +125,7 @@ def test_a_declared_company_is_read_with_its_instances():
         timezone="Africa/Dar_es_Salaam",
     )
     assert umeme.arrears_buy_time is True
+    assert umeme.demand_mapping is True
     calin, south = umeme.instances["calin"], umeme.instances["calin-south"]
     assert (calin.plugin, calin.options) == ("calin", InstanceOptions())
     assert calin.table == InstanceTable(

@@ -80,6 +80,7 @@ def test_registration_stores_a_new_customer_and_their_meter(company, meter):
             "phone": "+255712345678",
             "credit": 0,
             "created_at": company.now,
+            "deleted_at": None,
         }
     ]
     [device] = company.rows(t.devices)

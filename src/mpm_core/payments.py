@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
 
     UNKNOWN_SERIAL = "unknown_serial"
     DEVICE_UNASSIGNED = "device_unassigned"
+    DEVICE_NOT_MAPPED = "device_not_mapped"
     AMOUNT_INVALID = "amount_invalid"
     AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
     AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"

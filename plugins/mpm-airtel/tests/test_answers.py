@@ -115,6 +115,7 @@ def test_enquiry_of_a_payment_without_a_number_refers_to_what_it_can(answer, req
 MESSAGES = {
     "unknown_serial": "Device not found",
     "device_unassigned": "Device has no owner",
+    "device_not_mapped": "Device is not confirmed yet",
     "amount_invalid": "Invalid amount",
     "amount_below_minimum": "Amount below minimum",
     "amount_above_maximum": "Amount above maximum",

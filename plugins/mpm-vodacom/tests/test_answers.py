@@ -94,6 +94,7 @@ def test_garbage_is_400_with_the_reason(answer):
 MESSAGES = {
     "unknown_serial": "device not found",
     "device_unassigned": "device has no owner",
+    "device_not_mapped": "device is not confirmed yet",
     "amount_invalid": "invalid amount",
     "amount_below_minimum": "amount below minimum",
     "amount_above_maximum": "amount above maximum",

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     PLUGINS_READ = "plugins.read"
     PLUGINS_WRITE = "plugins.write"
     COMPANY_READ = "company.read"
+    COMPANY_WRITE = "company.write"
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
     OWNERS_WRITE = "owners.write"

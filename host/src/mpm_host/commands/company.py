@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mpm_core import UserError
 from mpm_host.commands.company_checklist import checklist_command
 from mpm_host.commands.company_instances import INSTANCE_COMMANDS
 from mpm_host.commands.company_protection import protected_password_command
@@ -98,6 +99,33 @@ def show(*, slug: str, as_json: bool) -> None:
         for part in (options, settings):
             if isinstance(part, dict) and part:
                 print_pairs((f"  {name}", _text(value)) for name, value in part.items())
+
+
+@command.command("change")
+@click.argument("slug")
+@click.option("--name", help="Name as customers know it.")
+@click.option(
+    "--demand-mapping/--no-demand-mapping",
+    default=None,
+    help="Register, and let be paid, only devices that their manufacturer knows.",
+)
+@click.option(
+    "--arrears-buy-time/--no-arrears-buy-time",
+    default=None,
+    help="Paying late instalments of a solar home system buys days too.",
+)
+@json_option
+def change(*, slug: str, as_json: bool, **given: str | bool | None) -> None:
+    """Change the name or the choices of company SLUG; what is not named stays."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise UserError("Nothing to change; say what, for example --demand-mapping.")
+    with opened_host(reconcile=True) as host:
+        record = host.companies.change(slug, changes, person(host))
+    if as_json:
+        print_json(company_view(record))
+    else:
+        print_pairs((name, _text(value)) for name, value in company_view(record).items())
 
 
 @command.command("callback-url")

@@ -20,6 +20,7 @@ from mpm_host.companies.company_details import CompanyDetails
 from mpm_host.companies.company_reconciliation import check_plugin_change, lock_companies
 from mpm_host.companies.company_refusals import CompanyCode
 from mpm_host.companies.company_store import (
+    change_company,
     change_instance,
     insert_company,
     insert_instance,
@@ -33,6 +34,7 @@ from mpm_host.encryption import Vault
 from mpm_host.plugins.instance_settings import InstanceTable, seal_table
 from mpm_host.plugins.plugin_house import PluginHouse
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.inputs import read_name
 
 __all__ = ["Companies", "shown_table"]
 
@@ -121,6 +123,28 @@ class Companies:
                 arrears_buy_time=read.arrears_buy_time,
                 demand_mapping=read.demand_mapping,
             )
+        self._house.reload()
+        return self.find(slug)
+
+    def change(self, slug: str, changes: Mapping[str, object], actor: Actor) -> CompanyRecord:
+        """Change a company's name or choices; repeating it changes nothing.
+
+        Args:
+            slug: of the company.
+            changes: of `name`, `arrears_buy_time` and `demand_mapping`; what is absent stays.
+            actor: who changes it.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `managed_by_configuration`, `name_invalid`.
+        """
+        self.check_changeable(slug)
+        wanted = dict(changes)
+        if "name" in wanted:
+            wanted["name"] = read_name(str(wanted["name"]), "company's name")
+        with self._engines.write.begin() as connection:
+            lock_companies(connection)
+            record = load_directory(connection).by_slug[slug]
+            change_company(connection, record, actor, wanted)
         self._house.reload()
         return self.find(slug)
 

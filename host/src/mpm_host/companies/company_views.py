@@ -23,6 +23,8 @@ def company_view(record: CompanyRecord) -> dict[str, object]:
         "timezone": record.company.timezone,
         "managed_by_configuration": record.managed,
         "enabled": record.enabled,
+        "arrears_buy_time": record.arrears_buy_time,
+        "demand_mapping": record.demand_mapping,
     }
 
 

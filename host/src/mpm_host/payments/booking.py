@@ -32,6 +32,7 @@ from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
 from mpm_host.payments.booking_writes import BookingWrites
 from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load_accounts
+from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.ledger import journal, suspense
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
 
@@ -209,10 +210,13 @@ class _Batch:
                 ReasonCode.DEVICE_UNASSIGNED, f"Device {record.serial!r} belongs to nobody."
             )
         money = Money(record.amount or 0, record.currency)
-        objection = check_amount(money, command.instance.amount_rules)
+        account = self._accounts[owner]
+        objection = check_amount(money, command.instance.amount_rules) or mapping_objection(
+            account.company, account.devices[record.serial or ""]
+        )
         if objection is not None and not was_validated:
             return None, objection
-        return self._accounts[owner], None
+        return account, None
 
     def _book_unmatched(self, record: PaymentRecord, objection: Objection | None) -> Outcome:
         record.status = PaymentStatus.UNMATCHED

@@ -27,6 +27,7 @@ from mpm_host.payments.customer_accounts import (
     load_accounts,
     load_customers,
 )
+from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_records import PaymentRecord
 from mpm_host.payments.staff_bookings import (
@@ -151,7 +152,9 @@ class _Taking:
         return accounts[owner]
 
     def _require_manufacturer(self, device: OwnedDevice) -> None:
-        objection = manufacturer_objection(device, self.directory)
+        objection = manufacturer_objection(device, self.directory) or mapping_objection(
+            self.company, device
+        )
         if objection is not None:
             raise refuse(objection)
 

@@ -16,7 +16,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from mpm_core import DeviceKind
+from mpm_core import DeviceKind, DeviceMapping
 from mpm_core.allocation.accounts import AccessDebt, Account, Options, Target
 from mpm_core.plans import Plan, PlanKind, PlanRow
 from mpm_core.tariffs import AccessRate, PriceComponent, Tariff, next_boundary, passed_boundaries
@@ -52,6 +52,7 @@ class OwnedDevice:
     instance_id: str
     tariff: Tariff | None
     access_due_on: date | None
+    mapping: DeviceMapping
 
 
 @attrs.frozen(kw_only=True)
@@ -182,6 +183,7 @@ def _devices(
     query = (
         sa.select(
             d.id, d.serial, d.kind, d.customer_id, d.instance_id, d.tariff_id, d.access_due_on,
+            d.mapping,
             version.id.label("version_id"), version.price_per_kwh, version.components,
             version.minimum_purchase, version.access_amount, version.access_period_days,
         )
@@ -204,6 +206,7 @@ def _devices(
             instance_id=row.instance_id,
             tariff=tariff_from_row(row) if row.version_id is not None else None,
             access_due_on=row.access_due_on,
+            mapping=DeviceMapping(row.mapping),
         )
     return found
 

@@ -31,6 +31,7 @@ from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
 from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.customer_accounts import CustomerAccount, load_accounts
+from mpm_host.payments.device_objections import mapping_objection
 
 __all__ = ["Quoted", "Quoter", "load_device"]
 
@@ -101,7 +102,9 @@ def _quote(question: QuoteQuestion, owner: CustomerAccount, directory: Directory
     )
     objection = check_amount(amount, question.instance.amount_rules)
     if objection is None:
-        objection = _manufacturer_objection(directory.instances[device.instance_id])
+        objection = _manufacturer_objection(
+            directory.instances[device.instance_id]
+        ) or mapping_objection(owner.company, device)
     if objection is not None:
         return attrs.evolve(quoted, objection=objection)
     allocation = allocate(

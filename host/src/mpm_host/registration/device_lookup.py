@@ -6,9 +6,10 @@ Background work after registration; the device can be paid meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from mpm_core import DeviceMapping, MpmError
 from mpm_core.company_plugins import CompanyPlugins
@@ -20,11 +21,18 @@ from mpm_host.directory import Directory
 from mpm_host.encryption import Vault
 from mpm_host.payments.quotes import load_device
 
-__all__ = ["DeviceLookup"]
+__all__ = ["DeviceLookup", "ask_again"]
 
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(hours=6)
 _MOST_DOUBLINGS = 16
+
+
+def ask_again(connection: Connection, device_id: str, now: datetime) -> None:
+    """Let a device's manufacturer be asked anew; what it said before counts until it answers."""
+    connection.execute(
+        sa.update(t.devices).where(t.devices.c.id == device_id).values(next_at=now, failures=0)
+    )
 
 
 class DeviceLookup:

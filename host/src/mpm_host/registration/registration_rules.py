@@ -60,8 +60,9 @@ def prepare_registration(
         "details": _details(context, request.device, instance, manifest),
         "state": {},
         "state_version": 0,
-        "mapping": DeviceMapping.UNKNOWN.value,
-        "next_at": context.now,  # ask the manufacturer as soon as possible
+        "mapping": context.mapping.value,
+        # ask the manufacturer as soon as possible, unless it was asked before
+        "next_at": context.now if context.mapping is DeviceMapping.UNKNOWN else None,
         "failures": 0,
         "handed": 0,
         "access_due_on": _first_boundary(tariff, day),

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import attrs
 
-from mpm_core import DeviceKind, Manifest, Msisdn
+from mpm_core import DeviceKind, DeviceMapping, Manifest, Msisdn
 from mpm_host.directory import CompanyRecord, Directory, InstanceRecord
 from mpm_host.encryption import Vault
 from mpm_host.registration.appliances import StoredAppliance
@@ -101,13 +101,18 @@ class Registered:
 
 @attrs.frozen(kw_only=True)
 class RegistrationContext:
-    """What every registration of one company needs."""
+    """What every registration of one company needs.
+
+    Attributes:
+        mapping: what the manufacturer has said already; *unknown* lets it be asked afterwards.
+    """
 
     directory: Directory
     vault: Vault
     company: CompanyRecord
     now: datetime
     manifest_of: ManifestOf = no_manifest
+    mapping: DeviceMapping = DeviceMapping.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mpm_core import DeviceMapping
 from mpm_host.database.access_tables import registration_requests
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.encryption import Vault
@@ -20,7 +21,7 @@ from mpm_host.registration.inputs import read_name
 from mpm_host.registration.registration import register
 from mpm_host.registration.registration_values import ManifestOf, Registered, RegistrationRequest
 
-__all__ = ["REQUEST_ID_REUSED", "register_once"]
+__all__ = ["REQUEST_ID_REUSED", "register_once", "was_registered"]
 
 REQUEST_ID_REUSED = "request_id_reused"
 _R = registration_requests.c
@@ -37,6 +38,7 @@ def register_once(  # noqa: PLR0913, PLR0917 - as `register`, and the request's 
     manifest_of: ManifestOf,
     request_id: str,
     digest: str,
+    mapping: DeviceMapping = DeviceMapping.UNKNOWN,
 ) -> tuple[Registered, bool]:
     """Register, or return what the first request with this id came to.
 
@@ -50,6 +52,7 @@ def register_once(  # noqa: PLR0913, PLR0917 - as `register`, and the request's 
         manifest_of: finds the loaded plugin's manifest.
         request_id: the client's own name for the request.
         digest: of everything in it.
+        mapping: what the manufacturer has said, for companies that demand it.
 
     Returns:
         What came of it, and whether it is new.
@@ -62,7 +65,9 @@ def register_once(  # noqa: PLR0913, PLR0917 - as `register`, and the request's 
     if known is not None:
         return known, False
     try:
-        made = register(connection, directory, vault, company, request, now, manifest_of)
+        made = register(
+            connection, directory, vault, company, request, now, manifest_of, mapping=mapping
+        )
     except ServiceRefused:
         known = _find(connection, company, request_id, digest)
         if known is None:
@@ -81,6 +86,12 @@ def register_once(  # noqa: PLR0913, PLR0917 - as `register`, and the request's 
         )
     )
     return made, True
+
+
+def was_registered(connection: Connection, company: CompanyRecord, request_id: str) -> bool:
+    """Tell whether a request with this id was answered before, whatever it said."""
+    query = sa.select(_R.id).where(_R.company_id == company.id, _R.request_id == request_id.strip())
+    return connection.execute(query).first() is not None
 
 
 def _find(

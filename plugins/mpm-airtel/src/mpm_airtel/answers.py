@@ -30,6 +30,7 @@ _DONE, _NO, _STRANGER, _NOT_FOUND, _OUR_FAULT = "200", "400", "401", "404", "500
 _MESSAGES: Mapping[str, str] = {
     ReasonCode.UNKNOWN_SERIAL: "Device not found",
     ReasonCode.DEVICE_UNASSIGNED: "Device has no owner",
+    ReasonCode.DEVICE_NOT_MAPPED: "Device is not confirmed yet",
     ReasonCode.AMOUNT_INVALID: "Invalid amount",
     ReasonCode.AMOUNT_BELOW_MINIMUM: "Amount below minimum",
     ReasonCode.AMOUNT_ABOVE_MAXIMUM: "Amount above maximum",

@@ -31,6 +31,7 @@ __all__ = ["answer_verdict"]
 _MESSAGES: Mapping[str, str] = {
     ReasonCode.UNKNOWN_SERIAL: "device not found",
     ReasonCode.DEVICE_UNASSIGNED: "device has no owner",
+    ReasonCode.DEVICE_NOT_MAPPED: "device is not confirmed yet",
     ReasonCode.AMOUNT_INVALID: "invalid amount",
     ReasonCode.AMOUNT_BELOW_MINIMUM: "amount below minimum",
     ReasonCode.AMOUNT_ABOVE_MAXIMUM: "amount above maximum",

@@ -14,13 +14,24 @@ from mpm_host.access.checklist import checklist
 from mpm_host.access.roles import Permission
 from mpm_host.access.sign_up import Owner, PreparedSignUp, SignUp, prepare_sign_up, sign_up
 from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_views import company_view
 from mpm_host.database import tables as t
+from mpm_host.directory import CompanyRecord
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.api_keys import ShownKey, shown_key
 from mpm_host.web.api.listing import list_page, view_of
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.users import User
-from mpm_host.web.api.values import Body, Name, Page, PageQuery, Secret, View
+from mpm_host.web.api.values import (
+    UNSET,
+    Body,
+    Name,
+    Page,
+    PageQuery,
+    Secret,
+    UnsetType,
+    View,
+)
 
 __all__ = ["OPERATIONS"]
 
@@ -53,6 +64,26 @@ class Company(View, frozen=True, kw_only=True):
     country: str
     currency: str
     timezone: str
+
+
+class CompanySettings(Company, frozen=True, kw_only=True):
+    """A company with what it chose; one that the configuration manages is changed there."""
+
+    managed_by_configuration: bool
+    arrears_buy_time: bool
+    demand_mapping: bool
+
+
+class CompanyPatch(Body, frozen=True, kw_only=True):
+    """What to change.
+
+    `arrears_buy_time`: paying late instalments of a solar home system buys days too.
+    `demand_mapping`: a device is registered, and can be paid, only if its manufacturer knows it.
+    """
+
+    name: Name | UnsetType = UNSET
+    arrears_buy_time: bool | UnsetType = UNSET
+    demand_mapping: bool | UnsetType = UNSET
 
 
 class SignedUpCompany(View, frozen=True, kw_only=True):
@@ -127,6 +158,23 @@ def _reload(call: Call) -> None:
     call.context.host.house.reload()
 
 
+def _settings(record: CompanyRecord) -> CompanySettings:
+    shown = company_view(record)
+    return CompanySettings(**{name: shown[name] for name in CompanySettings.__struct_fields__})  # type: ignore[arg-type]  # by name
+
+
+def _show(call: Call, _connection: Connection) -> CompanySettings:
+    return _settings(call.company)
+
+
+def _change(call: Call) -> CompanySettings:
+    given = call.body_as(CompanyPatch)
+    named = {name: getattr(given, name) for name in CompanyPatch.__struct_fields__}
+    changes = {name: value for name, value in named.items() if not isinstance(value, UnsetType)}
+    slug = call.company.company.slug
+    return _settings(call.context.host.companies.change(slug, changes, call.actor))
+
+
 def _checklist(call: Call, connection: Connection) -> Checklist:
     items = checklist(connection, call.context.host.house.directory, call.company)
     return Checklist(
@@ -153,6 +201,27 @@ OPERATIONS = (
         prepare=_prepare,
         change=_sign_up,
         after=_reload,
+    ),
+    Operation(
+        method=Method.GET,
+        path="/company",
+        name="show_company",
+        tag="company",
+        summary="Show the company and what it chose.",
+        permission=Permission.COMPANY_READ,
+        answer=CompanySettings,
+        read=_show,
+    ),
+    Operation(
+        method=Method.PATCH,
+        path="/company",
+        name="change_company",
+        tag="company",
+        summary="Change the company's name or what it chose.",
+        permission=Permission.COMPANY_WRITE,
+        body=CompanyPatch,
+        answer=CompanySettings,
+        act=_change,
     ),
     Operation(
         method=Method.GET,

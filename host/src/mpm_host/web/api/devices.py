@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
-from mpm_core import DeviceKind, Manifest
+from mpm_core import DeviceKind, DeviceMapping, Manifest
 from mpm_host.access.roles import Permission
 from mpm_host.agents.agent_sales import (
     check_agents_registration,
@@ -21,16 +21,19 @@ from mpm_host.agents.agent_sales import (
 from mpm_host.database import tables as t
 from mpm_host.directory import InstanceRecord
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.demanded_mapping import ask_before_registering
 from mpm_host.registration.device_changes import DeviceChange, change_device
+from mpm_host.registration.device_lookup import ask_again
 from mpm_host.registration.inputs import read_serial
 from mpm_host.registration.registration_values import (
     ExistingCustomer,
     ManifestOf,
     NewCustomer,
     NewDevice,
+    RegistrationContext,
     RegistrationRequest,
 )
-from mpm_host.registration.stored_registrations import register_once
+from mpm_host.registration.stored_registrations import register_once, was_registered
 from mpm_host.web.api.acting_agents import acting_agent, within_reach
 from mpm_host.web.api.customers import Customer, Phone, customer_view
 from mpm_host.web.api.device_views import Device, device_view
@@ -114,6 +117,7 @@ class DeviceQuery(PageQuery, frozen=True, kw_only=True):
     serial: Serial | None = None
     customer_id: Id | None = None
     kind: DeviceKind | None = None
+    mapping: DeviceMapping | None = None
 
 
 def manifest_of(call: Call) -> ManifestOf:
@@ -126,9 +130,25 @@ def manifest_of(call: Call) -> ManifestOf:
     return find
 
 
-def _register(call: Call, connection: Connection) -> Registration:
+def _ask_manufacturer(call: Call) -> DeviceMapping:
+    """Ask the manufacturer first, where that is demanded; a request sent again asks nobody."""
     given, host = call.body_as(NewRegistration), call.context.host
-    request = RegistrationRequest(
+    with host.engines.read.connect() as connection:
+        if was_registered(connection, call.company, given.request_id):
+            return DeviceMapping.UNKNOWN
+    context = RegistrationContext(
+        directory=host.house.directory,
+        vault=host.vault,
+        company=call.company,
+        now=call.now,
+        manifest_of=manifest_of(call),
+    )
+    plugins = host.house.plugins_of(call.company.id)
+    return ask_before_registering(host.engines.read, context, _request(call, given), plugins)
+
+
+def _request(call: Call, given: NewRegistration) -> RegistrationRequest:
+    return RegistrationRequest(
         customer=_customer(given.customer),
         village_id=given.village_id,
         device=NewDevice(
@@ -142,6 +162,11 @@ def _register(call: Call, connection: Connection) -> Registration:
         sale=None if given.sale is None else plan_terms(call, given.sale),
         registered_on=given.registered_on,
     )
+
+
+def _register(call: Call, connection: Connection) -> Registration:
+    given, host = call.body_as(NewRegistration), call.context.host
+    request = _request(call, given)
     agent_id = acting_agent(call, given.agent_id)
     agent = None
     if agent_id is not None:
@@ -157,6 +182,7 @@ def _register(call: Call, connection: Connection) -> Registration:
         manifest_of=manifest_of(call),
         request_id=given.request_id,
         digest=hashlib.sha256(msgspec.json.encode(given, order="sorted")).hexdigest(),
+        mapping=call.prepared_as(DeviceMapping),
     )
     if is_new and agent is not None:
         check_agents_registration(connection, agent, request, made, call.actor)
@@ -231,10 +257,19 @@ def _list(call: Call, connection: Connection) -> Page[Device]:
         query = query.where(d.customer_id == paging.customer_id)
     if paging.kind is not None:
         query = query.where(d.kind == paging.kind.value)
+    if paging.mapping is not None:
+        query = query.where(d.mapping == paging.mapping.value)
     if paging.cursor is not None:
         query = query.where(d.id < paging.cursor)
     rows = list(connection.execute(query.limit(paging.limit + 1)))
     return page_of(rows, paging.limit, lambda row: device_view(call, row), lambda row: str(row.id))
+
+
+def _look_up(call: Call, connection: Connection) -> Device:
+    device = _find(call, connection, call.path["id"])
+    ask_again(connection, device.id, call.now)
+    call.audit(connection, "device.look_up_asked", device.id, after={"serial": device.serial})
+    return device
 
 
 def _wake(call: Call) -> None:
@@ -249,11 +284,13 @@ OPERATIONS = (
         tag="customers",
         summary="Register a customer together with a device.",
         details="The only way to a new meter besides the import. The manufacturer is asked "
-        "afterwards whether it knows the serial: see the device's `mapping`.",
+        "afterwards whether it knows the serial: see the device's `mapping`. A company that "
+        "demands mapping is answered after that, and nothing is stored unless it is *mapped*.",
         permission=Permission.CUSTOMERS_WRITE,
         body=NewRegistration,
         answer=Registration,
         status=201,
+        prepare=_ask_manufacturer,
         change=_register,
         after=_wake,
     ),
@@ -289,5 +326,18 @@ OPERATIONS = (
         body=DevicePatch,
         answer=Device,
         change=_change,
+    ),
+    Operation(
+        method=Method.POST,
+        path="/devices/{id}/look-up",
+        name="look_up_device",
+        tag="customers",
+        summary="Let the manufacturer be asked again whether it knows a device.",
+        details="Soon after, the device's `mapping` tells.",
+        permission=Permission.DEVICES_WRITE,
+        answer=Device,
+        status=202,
+        change=_look_up,
+        after=_wake,
     ),
 )

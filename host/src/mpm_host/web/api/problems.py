@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import attrs
 
-from mpm_core import PluginLoadError, SettingsError, UserError
+from mpm_core import PluginLoadError, ReasonCode, SettingsError, UserError
 from mpm_core.plans import PlanChangeRefused
 from mpm_host.access.access_refusals import AccessCode, TooManyAttempts
 from mpm_host.agents.agent_refusals import AgentCode
@@ -66,6 +66,7 @@ _STATUS: Mapping[str, int] = {
     AccessCode.TOO_MANY_ATTEMPTS: 429,
     ApiCode.INTERNAL_ERROR: 500,
     ApiCode.UNAVAILABLE: 503,
+    ReasonCode.PLUGIN_UNAVAILABLE: 503,
 } | dict.fromkeys(
     (
         "access_rate_fixed",
