@@ -113,8 +113,8 @@ def test_a_telecoms_money_that_is_booked_as_cash_is_told(books):
 
     assert books.differences() == [
         (
-            f"umeme: payment {books.telecom} (token_pending): what the telecom owes for it is 0 TZS, "
-            "expected 1000 TZS (I5)"
+            f"umeme: payment {books.telecom} (token_pending): what the telecom owes for it is "
+            "0 TZS, expected 1000 TZS (I5)"
         )
     ]
 
