@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import time
@@ -145,8 +144,8 @@ def test_a_server_that_hangs_is_named_within_seconds_and_forgotten_when_it_goes_
 
 
 def test_a_relay_that_ended_is_named(sqlite_world):
-    sqlite_world.services._work._stopping.set()  # noqa: SLF001 - nothing outside can end it alone
-    sqlite_world.services._work._relay.join()  # noqa: SLF001 - as above
+    sqlite_world.services._work._stopping.set()
+    sqlite_world.services._work._relay.join()
     assert reasons(sqlite_world) == ["workers"]
 
 
@@ -158,7 +157,7 @@ def test_a_desk_whose_thread_ended_is_named(sqlite_world):
 def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):
     for path in tmp_path.glob("demo.db*"):
         if not path.name.endswith(".work") and "work" not in path.name:
-            os.unlink(path)
+            path.unlink()
     sqlite_world.host.engines.dispose()
     assert reasons(sqlite_world)[0] in {"database", "migrations"}
 
