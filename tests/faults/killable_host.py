@@ -131,6 +131,19 @@ class KillableHost:
             raise RuntimeError(f"The host ended with {code}; see {self.folder / 'host.log'}.")
         return code is not None
 
+    def wait_until_it_died(self, seconds: float) -> None:
+        """Wait until it killed itself, then forget it.
+
+        Raises:
+            TimeoutError: it lives.
+        """
+        until = time.monotonic() + seconds
+        while not self.has_died():
+            if time.monotonic() > until:
+                raise TimeoutError("The host never came to its crash point.")
+            time.sleep(0.01)
+        self.kill()
+
     def kill(self) -> None:
         """Send SIGKILL and wait until it is gone."""
         if self._process is None:

@@ -1,7 +1,7 @@
 """How much the fault tests do: on every commit little enough for minutes, at night much more.
 
 `MPM_KILLS`, `MPM_PAYMENTS` and `MPM_HITS` choose other sizes, `MPM_POINTS` walks only some crash
-points, `MPM_SEED` repeats a run that failed.
+points, `MPM_LOST` loses so many answers, `MPM_SEED` repeats a run that failed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import attrs
 
 from mpm_host.crash_points import CrashPoint
 
-__all__ = ["Sizes", "sizes", "walked_hits", "walked_points"]
+__all__ = ["Sizes", "lost_answers", "sizes", "walked_hits", "walked_points"]
 
 
 @attrs.frozen(kw_only=True)
@@ -44,3 +44,8 @@ def walked_points() -> tuple[CrashPoint, ...]:
     """Return the crash points to walk, in their order: all, or those the environment lists."""
     chosen = os.environ.get("MPM_POINTS", "").split()
     return tuple(point for point in CrashPoint if not chosen or point in chosen)
+
+
+def lost_answers(count: int) -> int:
+    """Return how many answers are lost: as the environment says, else `count`."""
+    return int(os.environ.get("MPM_LOST", count))
