@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.surroundings import config_path
 from mpm_host.configuration.config import read_database_url
+from mpm_host.database.backup import back_up
 from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.upgrade import current, head, upgrade
 
@@ -48,6 +50,22 @@ def current_command(*, as_json: bool) -> None:
         click.echo(f"{found} (up to date)")
     else:
         click.echo(f"{found or 'no tables'} (this version needs {needed}; run `mpm db upgrade`)")
+
+
+@command.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def backup_command(*, file: Path, as_json: bool) -> None:
+    """Copy an SQLite database into FILE while the host runs.
+
+    Back up the key ([host] secret_key) too, and apart from it: without the key nobody can read the
+    copy's tokens, messages and credentials.
+    """
+    size = back_up(read_database_url(config_path(), os.environ), file)
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        click.echo(f"{file} is a whole copy ({size} bytes). Keep the key of [host] apart from it.")
 
 
 @contextmanager
