@@ -46,6 +46,15 @@ def test_bulk_insert_stores_what_an_ordinary_insert_stores(company):
     assert company.rows(t.devices) == expected
 
 
+def test_bulk_insert_fills_in_what_the_columns_have_by_default(company):
+    rows = [{"id": f"customer-{n}", "company_id": company.record.id, "name": "Asha",
+             "surname": "Juma", "phone": "+255712345678", "village_id": company.village(f"V{n}"),
+             "created_at": NOW} for n in range(2)]  # fmt: skip
+    with company.engines.write.begin() as connection:
+        bulk_insert(connection, t.customers, rows)
+    assert company.rows(t.customers, "id", "credit") == [("customer-0", 0), ("customer-1", 0)]
+
+
 def test_bulk_insert_of_nothing_does_nothing(company):
     with company.engines.write.begin() as connection:
         bulk_insert(connection, t.devices, [])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_host.database import tables as t
+from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.payments.customer_accounts import CustomerAccount
 from mpm_host.payments.ledger import account_changes
 from mpm_host.payments.payment_records import COLUMNS, PaymentRecord
@@ -103,10 +104,10 @@ class BookingWrites:
             rows = [_update_row(self._changed[key]) for key in sorted(self._changed)]
             connection.execute(_PAYMENT_UPDATE, rows)
         self._write_accounts(connection)
-        _insert(connection, t.entries, self.entries)
-        _insert(connection, t.orders, [_ORDER_DEFAULTS | row for row in self.orders])
-        _insert(connection, t.messages, [_MESSAGE_DEFAULTS | row for row in self.messages])
-        _insert(connection, t.events, [{"actor": ""} | row for row in self.events])
+        bulk_insert(connection, t.entries, self.entries)
+        bulk_insert(connection, t.orders, [_ORDER_DEFAULTS | row for row in self.orders])
+        bulk_insert(connection, t.messages, [_MESSAGE_DEFAULTS | row for row in self.messages])
+        bulk_insert(connection, t.events, [{"actor": ""} | row for row in self.events])
 
     def _insert_payments(self, connection: Connection) -> None:
         """Insert in the order of the unique keys, so that two processes never wait in a circle."""
@@ -117,7 +118,7 @@ class BookingWrites:
             self._new.values(),
             key=lambda r: (r.instance_id or "", r.reference or "", r.intent or ""),
         )
-        connection.execute(sa.insert(t.payments), [record.as_row() for record in ordered])
+        bulk_insert(connection, t.payments, [record.as_row() for record in ordered])
 
     def _number(self, connection: Connection) -> None:
         """Hand out running numbers: each instance counts its own, a company what staff take."""
@@ -150,7 +151,7 @@ class BookingWrites:
             if rows:
                 connection.execute(statement, rows)
         new_debts = [row for change in changes for row in change.new_access_debts]
-        _insert(connection, t.access_debts, new_debts)
+        bulk_insert(connection, t.access_debts, new_debts)
 
 
 def _counter(record: PaymentRecord) -> tuple[str, str]:
@@ -175,7 +176,3 @@ def _update_row(record: PaymentRecord) -> dict[str, object]:
     changing = {f"new_{name}": value for name, value in row.items() if name not in _UNCHANGING}
     return {"key_id": record.id, **changing}
 
-
-def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, object]]) -> None:
-    if rows:
-        connection.execute(sa.insert(table), rows)
