@@ -48,7 +48,6 @@ class RefusalCode(StrEnum):
     DEVICE_FORBIDDEN = "device_forbidden"
     PAYMENT_TARGET_INVALID = "payment_target_invalid"
     TERMS_INVALID = "terms_invalid"
-    ACCESS_RATE_FIXED = "access_rate_fixed"
     # it does not fit what is there
     NAME_TAKEN = "name_taken"
     DUPLICATE_SERIAL = "duplicate_serial"

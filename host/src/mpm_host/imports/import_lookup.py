@@ -14,7 +14,7 @@ from mpm_host.directory import CompanyRecord
 from mpm_host.imports.import_memory import FileMemory, KnownCustomer
 from mpm_host.imports.import_rows import ImportRow, NamedTariff, PlacePath
 from mpm_host.registration.appliances import StoredAppliance, find_appliances
-from mpm_host.registration.tariff_book import StoredTariff, find_tariffs
+from mpm_host.registration.tariff_book import StoredTariff, find_tariffs, keep_versions
 
 __all__ = ["BatchKnowledge", "KnownDevice", "look_up"]
 
@@ -50,7 +50,9 @@ def look_up(
     """Find what rows name: what rows before them made, and above all what the database has."""
     phones = {row.phone.e164 for row in rows}
     serials = {row.serial for row in rows}
-    tariffs = find_tariffs(connection, company, names=_named(row.tariff for row in rows))
+    named = _named(row.tariff for row in rows)
+    keep_versions(connection, company, names=named)
+    tariffs = find_tariffs(connection, company, names=named)
     appliances = find_appliances(
         connection, company, names={row.appliance for row in rows if row.appliance}
     )

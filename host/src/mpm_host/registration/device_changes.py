@@ -21,7 +21,7 @@ from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.access_rates import book_passed, first_boundary
 from mpm_host.registration.customers import lock_customers, require_village
 from mpm_host.registration.sales import put_settled_plan_aside
-from mpm_host.registration.tariff_book import find_tariffs
+from mpm_host.registration.tariff_book import find_tariffs, keep_versions
 
 __all__ = ["DeviceChange", "change_device"]
 
@@ -59,6 +59,8 @@ def change_device(
             `tariff_forbidden` for what is no meter, `plan_open` when the device is not paid off.
         AccountMovedError: its owner changed at this very moment; try again.
     """
+    if change.tariff_id is not None:
+        keep_versions(connection, company, ids=[change.tariff_id])
     device = _lock(connection, company, device_id, change)
     wanted = {
         "customer_id": change.customer_id or device["customer_id"],

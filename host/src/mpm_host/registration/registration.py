@@ -32,7 +32,7 @@ from mpm_host.registration.registration_values import (
     no_manifest,
 )
 from mpm_host.registration.sales import insert_plans
-from mpm_host.registration.tariff_book import find_tariffs
+from mpm_host.registration.tariff_book import find_tariffs, keep_versions
 
 __all__ = [
     "ExistingCustomer",
@@ -110,6 +110,8 @@ def look_up(
     connection: Connection, company: CompanyRecord, request: RegistrationRequest, *, lock: bool
 ) -> KnownThings:
     """Read what one request names; to register it, the customer is locked first, as everywhere."""
+    if lock and request.tariff_id:
+        keep_versions(connection, company, ids=[request.tariff_id])
     customer = request.customer
     customer_ids = {customer.id} if isinstance(customer, ExistingCustomer) else set()
     serial = request.device.serial.strip()

@@ -17,6 +17,7 @@ from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import tariff_from_row
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.access_rates import restart_access_rates
 from mpm_host.registration.inputs import check_amount_given, read_name
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "add_version",
     "create_tariff",
     "find_tariffs",
+    "keep_versions",
     "read_terms",
     "tariff_rows",
 ]
@@ -106,24 +108,31 @@ def add_version(
 ) -> int:
     """Put new terms in force from now on and return the version's number.
 
-    What was sold keeps the version it was sold by. The access rate must stay as it is, because the
-    meters' boundaries that have passed are not accrued here.
+    What was sold keeps the version it was sold by. Another access rate begins today for every meter
+    of the tariff: what the old one came to until now is booked, its period under way is nobody's,
+    and the new one first falls due one period from today. Without an access rate accrual ends.
 
     Raises:
-        ServiceRefused: the tariff is unknown, a price is none, or the access rate differs.
+        ServiceRefused: the tariff is unknown, or a price is none.
+        AccountMovedError: a meter changed its owner at this very moment; try again.
     """
     tariff = read_terms(terms, company.company.currency)
-    lock = sa.select(t.tariffs.c.id).where(t.tariffs.c.id == tariff_id).with_for_update()
-    connection.execute(lock)
+    c = t.tariffs.c
+    lock = sa.select(c.id).where(c.company_id == company.id, c.id == tariff_id)
+    connection.execute(lock.with_for_update())
     current = find_tariffs(connection, company, ids=[tariff_id]).get(tariff_id)
     if current is None:
         raise ServiceRefused(
             RefusalCode.UNKNOWN_TARIFF, f"The company has no tariff with id {tariff_id[:64]!r}."
         )
     if current.tariff.access_rate != tariff.access_rate:
-        raise ServiceRefused(
-            RefusalCode.ACCESS_RATE_FIXED,
-            f"The access rate of tariff {current.name!r} cannot be changed; create another tariff.",
+        restart_access_rates(
+            connection,
+            company,
+            tariff_id,
+            old=current.tariff.access_rate,
+            new=tariff.access_rate,
+            today=company.today(now),
         )
     version = current.version + 1
     row = _version_row(company, tariff_id, version, tariff, now)
@@ -132,6 +141,24 @@ def add_version(
         sa.update(t.tariffs).where(t.tariffs.c.id == tariff_id).values(version=version)
     )
     return version
+
+
+def keep_versions(
+    connection: Connection,
+    company: CompanyRecord,
+    *,
+    ids: Iterable[str] = (),
+    names: Iterable[str] = (),
+) -> None:
+    """Keep tariffs at their versions until the caller's transaction ends.
+
+    Whoever gives a meter a tariff takes this before anything else, customers included: a change of
+    the access rate at the same moment must either find the meter or be found by it.
+    """
+    c = t.tariffs.c
+    wanted = sa.or_(c.id.in_(sorted(set(ids))), c.name.in_(sorted(set(names))))
+    query = sa.select(c.id).where(c.company_id == company.id, wanted).order_by(c.id)
+    connection.execute(query.with_for_update(read=True))
 
 
 def find_tariffs(

@@ -69,7 +69,6 @@ _STATUS: Mapping[str, int] = {
     ReasonCode.PLUGIN_UNAVAILABLE: 503,
 } | dict.fromkeys(
     (
-        "access_rate_fixed",
         "agent_disabled",
         "approval_by_same_person",
         "currency_in_use",

@@ -249,7 +249,9 @@ OPERATIONS = (
         name="change_tariff",
         tag="tariffs",
         summary="Put a new version of a tariff in force.",
-        details="What was sold keeps the version it was priced by. The access rate stays as it is.",
+        details="What was sold keeps the version it was priced by. Another access rate begins "
+        "today for all meters of the tariff: what the old one came to is booked, the new one first "
+        "falls due one period from today. Null ends it.",
         permission=Permission.TARIFFS_WRITE,
         body=TariffPatch,
         answer=Tariff,
