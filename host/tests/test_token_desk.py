@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -203,6 +204,12 @@ def switched_off(bench):
     bench.change_instance("calin", state=InstanceState.DISABLED)
 
 
+def not_mapped(bench):
+    bench.meter(METER)
+    demanding = attrs.evolve(bench.record, demand_mapping=True)
+    bench.directory = attrs.evolve(bench.directory, companies={demanding.id: demanding})
+
+
 def _set(bench, **values):
     with bench.engines.write.begin() as connection:
         connection.execute(sa.update(t.devices).values(**values))
@@ -215,6 +222,7 @@ CAPABILITIES = {
     "T-47-tariff": (without_tariff, METER, ["no_tariff", "no_tariff", DAYLESS]),
     "T-47-plan": (lambda bench: bench.home(HOME), HOME, ["no_plan", ENERGYLESS, "no_plan"]),
     "T-47-customer": (nobodys, METER, ["device_unassigned"] * 3),
+    "not mapped": (not_mapped, METER, ["device_not_mapped"] * 3),
     "T-47-adapter": (switched_off, METER, ["plugin_not_enabled"] * 3),
 }
 

@@ -20,6 +20,7 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.encryption import Vault
 from mpm_host.payments.customer_accounts import CustomerAccount, OwnedDevice, load_accounts
+from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_records import PaymentRecord
 from mpm_host.payments.staff_bookings import (
@@ -147,8 +148,10 @@ class _Addressed:
         device = self.owner.devices[self.serial]
         target = self.owner.target(self.serial, self.directory)
         sells = _sells(device, self.directory)
-        return manufacturer_objection(device, self.directory) or objection_to_unit(
-            unit, self.owner.account, target, sells
+        return (
+            manufacturer_objection(device, self.directory)
+            or mapping_objection(self.owner.company, device)
+            or objection_to_unit(unit, self.owner.account, target, sells)
         )
 
     def require(self, unit: AdHocUnit) -> tuple[CustomerAccount, OwnedDevice]:
