@@ -7,9 +7,10 @@ worker goes on without minting twice.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from sqlalchemy.engine import Connection
@@ -85,6 +86,7 @@ class OrderWorker:
         self._vault = vault
         self._clock = clock
         self._directory = directory
+        self._asked_about: set[str] = set()
         self._manufacturers = Manufacturers(engines=engines, vault=vault, plugins_of=plugins_of)
         self._writer = StepWriter(vault=vault, tell_after=tell_after)
         self._answers = AnswerTaker(
@@ -150,11 +152,20 @@ class OrderWorker:
         begun = self._begin(order, operation, asking)
         if begun is None:
             return
-        crash_point(CrashPoint.ATTEMPT_COMMITTED)
-        on_late = functools.partial(self._answers.hear_late, begun)
-        answer = asking.ask(begun, on_late)
-        crash_point(CrashPoint.VENDOR_ANSWERED)
-        self._answers.take(begun, answer)
+        with self._in_hand(begun.id):
+            crash_point(CrashPoint.ATTEMPT_COMMITTED)
+            answer = asking.ask(begun, functools.partial(self._answers.hear_late, begun))
+            crash_point(CrashPoint.VENDOR_ANSWERED)
+            self._answers.take(begun, answer)
+
+    @contextlib.contextmanager
+    def _in_hand(self, order_id: str) -> Iterator[None]:
+        """Keep an order's lease while this process asks, however the clock jumps meanwhile."""
+        self._asked_about.add(order_id)
+        try:
+            yield
+        finally:
+            self._asked_about.discard(order_id)
 
     def _begin(
         self, order: OrderRecord, operation: Operation, asking: Asking
@@ -188,6 +199,8 @@ class OrderWorker:
         """Turn an attempt nobody finished into *unknown*, once its lease is over."""
         if order.lease_until is not None and order.lease_until > self._clock():
             return
+        if order.id in self._asked_about:
+            return  # it lives here, and asking ends by a deadline that no clock moves
         self._answers.write(order, after_attempt(lost_attempt(), order.facts))
 
     # --- an order in doubt ---------------------------------------------------
