@@ -31,6 +31,7 @@ def configure_logs(*, quiet: bool = False) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
+                _with_fields,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
             ],
@@ -40,3 +41,15 @@ def configure_logs(*, quiet: bool = False) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("dbos").setLevel(logging.CRITICAL if quiet else logging.ERROR)
+
+
+def _with_fields(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Give lines of the core, which knows no structlog, their fields instead of one long text."""
+    record = event.get("_record")
+    fields = getattr(record, "mpm_fields", None)
+    if fields:
+        event["event"] = record.mpm_event  # type: ignore[union-attr]  # they come together
+        event.update(fields)
+    return event

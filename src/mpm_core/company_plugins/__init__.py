@@ -20,7 +20,7 @@ import pluggy
 from mpm_core import hookspecs
 from mpm_core.calls import CallContext
 from mpm_core.company_plugins.answer_checks import check_of
-from mpm_core.company_plugins.containment import Route, call_contained, close_failure
+from mpm_core.company_plugins.containment import Route, call_contained, close_failure, note_answer
 from mpm_core.company_plugins.frozen_arguments import frozen
 from mpm_core.company_plugins.hook_rules import HOOK_RULES
 from mpm_core.company_plugins.plugin_instances import LoadedInstance, PluginIdentity, load_instance
@@ -155,10 +155,12 @@ class CompanyPlugins(TypedCalls):
                 self._note_slowness(route, correlation_id, self._monotonic() - started)
                 return answer
             call = VendorCall(route=route, arguments=given, correlation_id=correlation_id)
-            return self._vendors[instance].run(call, on_late=on_late)
+            answer = self._vendors[instance].run(call, on_late=on_late)
         except MpmError as error:
             close_failure(route, correlation_id, error, self._monotonic() - started)
             raise
+        note_answer(route, correlation_id, answer, self._monotonic() - started)
+        return answer
 
     def ask_all(
         self,

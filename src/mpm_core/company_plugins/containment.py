@@ -30,7 +30,7 @@ from mpm_core.errors import (
     Refused,
 )
 
-__all__ = ["Route", "call_contained", "close_failure"]
+__all__ = ["Route", "call_contained", "close_failure", "note_answer"]
 
 _LOG = logging.getLogger("mpm_core.company_plugins")  # the dispatch, as people know it
 _LONGEST_NAME = 80
@@ -87,13 +87,33 @@ def close_failure(route: Route, correlation_id: str, error: MpmError, seconds: f
     if note not in getattr(error, "__notes__", ()):  # a plugin may raise one object twice
         error.add_note(note)
     expected = isinstance(error, CallRefused | Refused)
+    outcome = type(error).__name__[:_LONGEST_NAME]
+    level = logging.INFO if expected else logging.WARNING
+    _log_call(level, "hook_failed", outcome, seconds, attribution)
+
+
+def note_answer(route: Route, correlation_id: str, answer: object, seconds: float) -> None:
+    """Log a vendor's answer as one line: what kind it was, never what it says."""
+    outcome = type(answer).__name__[:_LONGEST_NAME]
+    _log_call(logging.INFO, "hook_answered", outcome, seconds, route.attribution(correlation_id))
+
+
+def _log_call(
+    level: int, event: str, outcome: str, seconds: float, attribution: Attribution
+) -> None:
+    """Log one call, as text and, for who writes structured logs, as fields."""
+    if not _LOG.isEnabledFor(level):
+        return
+    whose = attrs.asdict(attribution)
+    fields = {"outcome": outcome, "seconds": round(seconds, 3), **whose}
     _LOG.log(
-        logging.INFO if expected else logging.WARNING,
-        "hook_failed outcome=%s seconds=%.3f plugin=%s distribution=%s version=%s hook=%s "
+        level,
+        f"{event} outcome=%s seconds=%.3f plugin=%s distribution=%s version=%s hook=%s "
         "company=%s instance=%s correlation=%s",
-        type(error).__name__[:_LONGEST_NAME],
+        outcome,
         seconds,
-        *attrs.astuple(attribution),
+        *whose.values(),
+        extra={"mpm_event": event, "mpm_fields": fields},
     )
 
 

@@ -147,6 +147,7 @@ class PaymentDesk:
             source=call.source,
             decision=verdict.decision.value,
             reason=str(verdict.reason),
+            number=verdict.number,
         )
         reply = stored or _write_or_unavailable(inbound, request, verdict)
         crash_point(CrashPoint.REPLY_DECIDED)

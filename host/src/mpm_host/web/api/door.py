@@ -5,6 +5,8 @@ Runs in a worker thread and knows nothing of the web framework.
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
@@ -74,6 +76,19 @@ class ApiDoor:
 
     def answer(self, operation: Operation, request: Incoming) -> Outgoing:
         """Answer one request; whatever a caller can cause becomes a problem."""
+        began = time.monotonic()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation_id=secrets.token_hex(8))
+        outgoing = self._answer_or_refuse(operation, request)
+        _LOG.info(
+            "api_answered",
+            operation=operation.name,
+            status=outgoing.status,
+            seconds=round(time.monotonic() - began, 4),
+        )
+        return outgoing
+
+    def _answer_or_refuse(self, operation: Operation, request: Incoming) -> Outgoing:
         try:
             return self._answer(operation, request)
         except (UserError, ProblemError) as error:
@@ -89,6 +104,8 @@ class ApiDoor:
 
     def _answer(self, operation: Operation, request: Incoming) -> Outgoing:
         principal = None if operation.public else self._authenticate(request)
+        if principal is not None:
+            structlog.contextvars.bind_contextvars(company=principal.company.company.slug)
         self._authorise(operation, principal)
         if any(not part.isprintable() for part in request.path.values()):
             raise ProblemError(code=ApiCode.UNKNOWN_PATH, detail="There is nothing at this path.")
