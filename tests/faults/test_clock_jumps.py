@@ -29,9 +29,11 @@ DICE = random.Random(0)  # noqa: S311 - dice: which acknowledged payments are sa
 @pytest.fixture
 def scene(tmp_path, database_url):
     """A running host with enough customers."""
-    with crash_scene(tmp_path, database_url, payments=4 * PER_JUMP * len(JUMPS)) as made:
-        with made.host.running():
-            yield made
+    with (
+        crash_scene(tmp_path, database_url, payments=4 * PER_JUMP * len(JUMPS)) as made,
+        made.host.running(),
+    ):
+        yield made
 
 
 def test_a_clock_that_jumps_ends_no_lease_early_and_mints_nothing_twice(scene):
@@ -48,6 +50,9 @@ def test_a_clock_that_jumps_ends_no_lease_early_and_mints_nothing_twice(scene):
             time.sleep(1.0)  # many looks of the relay: real time, for the host is another process
             statuses.append(open_orders(scene))
             calin.let_go()
+            if jump < timedelta(0):
+                # What was not begun waits until its time comes again; so somebody mends the clock.
+                scene.clock.move(-jump)
             wait_until_nothing_is_open(scene, seconds=WHILE)
         found = examine(scene, dict(telecom.acknowledged))
     assert [(each["unknown"], each["parked"]) for each in statuses] == [(0, 0)] * len(JUMPS)
