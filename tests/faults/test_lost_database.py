@@ -13,7 +13,9 @@ import sqlite3
 import time
 
 import httpx
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from mpm_host.demo.simulated_world import simulated_world
 from tests.support.restartable_postgres import restartable_postgres
@@ -128,6 +130,31 @@ def test_a_database_that_hangs_gets_a_retryable_answer_and_recovers_alone(server
     else:
         assert status == [("AIR1", "denied")]
         assert company.money_rows()["mpm_entry"] == []
+
+
+def test_a_read_only_database_gets_a_retryable_answer_and_recovers_alone(server, company):
+    """As a standby or a server whose disk fills up is."""
+    _set_read_only(server, "on")
+    try:
+        wrong, slowest = _told_to_ask_again(company)
+    finally:
+        _set_read_only(server, "off")
+    assert wrong == []
+    assert slowest < SOON
+    assert company.statuses() == []
+    assert _pay_until_accepted(company) == ACCEPTED
+    _assert_paid_once(company)
+
+
+def _set_read_only(server, state):
+    url = sa.make_url(server.server.url("postgres"))
+    options = "-c default_transaction_read_only=off"
+    with psycopg.connect(
+        host=url.query["host"], user="postgres", dbname="postgres", autocommit=True, options=options
+    ) as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+        connection.execute("SELECT pg_reload_conf()")
+    time.sleep(0.3)  # each server process reads it when it next waits for a command
 
 
 def test_acknowledged_payments_survive_five_immediate_stops(server, company):
