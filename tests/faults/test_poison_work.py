@@ -90,9 +90,11 @@ def test_poison_work_is_set_aside_and_everything_else_goes_on(world, clock):
 
     assert good == ["settled"] * (METERS - 1)
     assert [line for line in diagnose(world.host).remarks if "set aside" in line] == [
-        "Company 'demo': work on 1 payments failed again and again and was set aside; see `mpm "
-        "payments list demo --status held` (or unknown) and the log, mend the cause, then `mpm "
-        "payments retry ID`."
+        (
+            "Company 'demo': work on 1 payments failed again and again and was set aside; see `mpm "
+            "payments list demo --status held` (or unknown) and the log, mend the cause, then `mpm "
+            "payments retry ID`."
+        )
     ]
     spell_kind(world, "energy")
     actor = Actor(name="test", at=clock(), reason="The row was mended.")
