@@ -1,0 +1,98 @@
+"""Take one guard away at a time, in a copy of the sources, and see that its tests turn red (T18).
+
+`python -m tests.mutations` tries all; words choose those whose name has them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.mutations.guards import GUARDS, Guard
+
+_ROOT = Path(__file__).parents[2]
+_COPIED = ("src", "host", "plugins", "tests", "docs", "conftest.py", "pyproject.toml", "README.md")
+_GREEN, _RED = 0, 1  # pytest's exit codes; others mean that it did not get to run the tests
+_SECONDS = 900
+
+
+def main(words: Sequence[str]) -> int:
+    """Try guards; return the exit code: 1 if one can be taken away unnoticed."""
+    guards = [one for one in GUARDS if not words or any(word in one.name for word in words)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in _COPIED:
+            _copy(_ROOT / name, copy / name)
+        tests = sorted({test for guard in guards for test in guard.tests})
+        if _run(copy, tests) != _GREEN:
+            print("The tests are red before anything was taken away.")
+            return 1
+        unnoticed = [guard.name for guard in guards if not _is_noticed(copy, guard)]
+    print(f"{len(guards) - len(unnoticed)} of {len(guards)} guards were missed.")
+    for name in unnoticed:
+        print(f"NOT MISSED: {name}")
+    return 1 if unnoticed else 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    else:
+        shutil.copy(source, target)
+
+
+def _is_noticed(copy: Path, guard: Guard) -> bool:
+    path = copy / guard.path
+    whole = path.read_text("utf-8")
+    if whole.count(guard.text) != 1:
+        print(f"stale  {guard.name}: its text stands {whole.count(guard.text)} times")
+        return False
+    began = time.monotonic()
+    path.write_text(whole.replace(guard.text, guard.instead), "utf-8")
+    try:
+        code = _run(copy, guard.tests)
+    finally:
+        path.write_text(whole, "utf-8")
+    word = {_RED: "red", _GREEN: "GREEN"}.get(code, f"exit {code}")
+    print(f"{word:6} {guard.name} ({time.monotonic() - began:.0f} s)", flush=True)
+    return code == _RED
+
+
+def _run(copy: Path, tests: Sequence[str]) -> int:
+    """Run tests on the copy and return pytest's exit code; what hangs is red, too."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(_import_paths(copy)),
+        "PYTHONDONTWRITEBYTECODE": "1",  # else the next mutation might meet this one's code
+        "MPM_HITS": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider"]
+    try:
+        done = subprocess.run(
+            [*command, *tests],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _RED
+    return done.returncode
+
+
+def _import_paths(copy: Path) -> Iterator[str]:
+    yield str(copy)
+    yield str(copy / "src")
+    yield str(copy / "host" / "src")
+    yield from (str(path) for path in sorted(copy.glob("plugins/*/src")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
