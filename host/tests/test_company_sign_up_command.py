@@ -120,6 +120,8 @@ def test_sign_up_prints_json_with_the_key_and_the_checklist(mpm):
         "timezone": "Africa/Dar_es_Salaam",
         "managed_by_configuration": False,
         "enabled": True,
+        "arrears_buy_time": False,
+        "demand_mapping": False,
     }
     assert made["owner"]["email"] == "asha@example.com"
     assert made["api_key"]["key"].startswith("mpmk_")

@@ -91,6 +91,8 @@ def _value_of(on: ActionOn, order: OrderRecord) -> list[BookedLine]:
 def _tell(on: ActionOn, vault: Vault) -> None:
     """Tell the customer what the payment was for in the end."""
     payment = lock_payment(on.connection, on.payment.id)
+    if not payment.paid.minor:
+        return  # no money moved, so nothing was paid for
     lines = [
         Line(kind=LineKind(line.account), amount=line.amount, refers_to=line.refers_to)
         for line in net_lines(on.connection, on.payment.id)

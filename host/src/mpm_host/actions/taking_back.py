@@ -42,6 +42,11 @@ def reverse(on: ActionOn) -> bool:
             ActionCode.PAYMENT_NOT_BOOKED,
             f"Payment {payment.id} is {payment.status}; there is nothing to take back.",
         )
+    if payment.amount is None:
+        raise ServiceRefused(
+            ActionCode.PAYMENT_NOT_BOOKED,
+            f"Payment {payment.id} moved no money; there is nothing to take back.",
+        )
     orders = on.take_orders()
     for order in orders:
         if order.status is OrderStatus.QUEUED and order.facts.doubt:

@@ -56,7 +56,9 @@ def unlock_text(grant: Grant, serial: str) -> str:
 
 
 def pending_text(paid: Money) -> str:
-    """Calm a customer whose token takes long."""
+    """Calm a customer whose token takes long; without money when none was paid for it."""
+    if not paid.minor:
+        return "Your token is on its way."
     return f"Payment of {paid} {paid.currency} received. Your token is on its way."
 
 

@@ -56,7 +56,7 @@ DETAIL_LENGTH = 500
 class OrderPurpose(StrEnum):
     """Why there is an order besides the one of the payment's own sale."""
 
-    UNLOCK = "unlock"  # the payment settled the plan of another device
+    UNLOCK = "unlock"  # the plan of another device was settled, or one without any payment
     RETRY = "retry"  # a person tries again what was refused
     REISSUE = "reissue"  # two people want a second grant
 

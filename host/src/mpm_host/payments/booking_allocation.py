@@ -24,7 +24,7 @@ from mpm_host.payments.customer_accounts import CustomerAccount, OwnedDevice
 from mpm_host.payments.ledger import journal
 from mpm_host.payments.payment_records import PaymentRecord
 
-__all__ = ["AllocationBooking"]
+__all__ = ["AllocationBooking", "can_unlock", "order_row"]
 
 
 @attrs.frozen(kw_only=True)
@@ -107,11 +107,11 @@ class AllocationBooking:
         """Queue what the payment bought, and unlock whatever else it paid off."""
         orders = []
         if allocation.charge is not None and device is not None:
-            sale = _order_row(record, owner, device, allocation.charge, self.now)
+            sale = order_row(record, owner, device, allocation.charge, self.now)
             orders.append({**sale, "calculation": dict(allocation.calculation)})
         unlock = Charge(kind=ChargeKind.UNLOCK, money=Money(0, record.currency))
         for other in self._paid_off(owner, device, allocation):
-            order = _order_row(record, owner, other, unlock, self.now)
+            order = order_row(record, owner, other, unlock, self.now)
             orders.append({**order, "purpose": OrderPurpose.UNLOCK.value})
         self.writes.orders += orders
         record.status = PaymentStatus.TOKEN_PENDING if orders else PaymentStatus.SETTLED
@@ -130,13 +130,9 @@ class AllocationBooking:
                 and plan.kind is not PlanKind.APPLIANCE
                 and other is not None
                 and other != addressed
-                and self._can_unlock(other)
+                and can_unlock(other, self.directory)
             ):
                 yield other
-
-    def _can_unlock(self, device: OwnedDevice) -> bool:
-        facts = self.directory.instances[device.instance_id].facts
-        return facts is not None and ChargeKind.UNLOCK in facts.operations
 
     def _tell_receipt(
         self, record: PaymentRecord, owner: CustomerAccount, allocation: Allocation
@@ -168,13 +164,20 @@ class AllocationBooking:
         )
 
 
-def _order_row(
+def can_unlock(device: OwnedDevice, directory: Directory) -> bool:
+    """Tell whether a device's manufacturer can hand it over for good."""
+    facts = directory.instances[device.instance_id].facts
+    return facts is not None and ChargeKind.UNLOCK in facts.operations
+
+
+def order_row(
     record: PaymentRecord,
     owner: CustomerAccount,
     device: OwnedDevice,
     charge: Charge,
     now: datetime,
 ) -> dict[str, object]:
+    """Return the row of a new order for a payment, of its owner's device."""
     return {
         "id": new_identifier(),
         "company_id": record.company_id,

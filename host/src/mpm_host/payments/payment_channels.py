@@ -13,3 +13,4 @@ class PaymentChannel(StrEnum):
     TELECOM = "telecom"
     CASH = "cash"  # somebody of the company, or an agent, took it
     AD_HOC = "ad_hoc"  # counted as cash: staff made a token past all debts
+    PLAN_CHANGE = "plan_change"  # none did: a change of the sale settled a plan, to be unlocked

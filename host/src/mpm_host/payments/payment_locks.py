@@ -21,7 +21,7 @@ class LockedPayment:
 
     id: str
     company_id: str
-    paid: Money
+    paid: Money  # 0 where no money moved
     phone: str
     reversing: bool
 
@@ -42,7 +42,7 @@ def lock_payment(connection: Connection, payment_id: str) -> LockedPayment:
     return LockedPayment(
         id=payment_id,
         company_id=row.company_id,
-        paid=Money(row.amount, row.currency),
+        paid=Money(row.amount or 0, row.currency),
         phone=row.payer or row.phone,
         reversing=row.reversing_at is not None,
     )

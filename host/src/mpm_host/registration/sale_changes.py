@@ -23,6 +23,7 @@ from mpm_host.identifiers import new_identifier
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.customers import lock_customers
 from mpm_host.registration.inputs import check_amount_given
+from mpm_host.registration.settled_plans import Unlocker
 
 __all__ = [
     "SaleChange",
@@ -57,9 +58,15 @@ class _StoredPlan:
 
 
 def change_sale(
-    connection: Connection, company: CompanyRecord, plan_id: str, change: SaleChange
+    connection: Connection,
+    company: CompanyRecord,
+    plan_id: str,
+    change: SaleChange,
+    unlocker: Unlocker,
 ) -> dict[str, object]:
     """Change what a sale costs; returns what changed for the audit trail.
+
+    If nothing is owed on it afterwards, its device is unlocked.
 
     Raises:
         ServiceRefused: `unknown_sale`, `sale_deleted`, `amount_invalid`, `terms_invalid`.
@@ -75,6 +82,7 @@ def change_sale(
         after["cost"] = total
     after |= _service_terms(stored, change, currency)
     connection.execute(sa.update(t.plans).where(t.plans.c.id == plan_id).values(**after))
+    unlocker.unlock_if_settled(connection, company, stored.row["customer_id"], stored.plan)
     return {
         name: [_written(before[name], currency), _written(value, currency)]
         for name, value in after.items()
@@ -82,10 +90,17 @@ def change_sale(
     }
 
 
-def change_sale_row(
-    connection: Connection, company: CompanyRecord, plan_id: str, number: int, cost: Money
+def change_sale_row(  # noqa: PLR0913, PLR0917 - which row of which sale, to what
+    connection: Connection,
+    company: CompanyRecord,
+    plan_id: str,
+    number: int,
+    cost: Money,
+    unlocker: Unlocker,
 ) -> dict[str, object]:
     """Change the cost of one row; the total changes with it, and cost 0 takes the row out.
+
+    If nothing is owed on the sale afterwards, its device is unlocked.
 
     Args:
         connection: of the caller's transaction.
@@ -93,6 +108,7 @@ def change_sale_row(
         plan_id: the sale.
         number: of the row in due order, from 1.
         cost: from now on.
+        unlocker: unlocks the device of a sale that this settles.
 
     Raises:
         ServiceRefused: `unknown_sale`, `sale_deleted`, `unknown_row`, `amount_invalid`.
@@ -111,6 +127,7 @@ def change_sale_row(
     _write_rows(connection, stored, rows, ())
     total = sum(each.cost for each in rows)
     connection.execute(sa.update(t.plans).where(t.plans.c.id == plan_id).values(cost=total))
+    unlocker.unlock_if_settled(connection, company, stored.row["customer_id"], stored.plan)
     return {f"row {number}": [_written(row.cost, currency), _written(minor, currency)]}
 
 

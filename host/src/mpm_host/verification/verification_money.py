@@ -23,6 +23,7 @@ _SOURCE_FACTS = {
     PaymentChannel.TELECOM: "what the telecom owes for it",
     PaymentChannel.CASH: "the cash that was taken for it",
     PaymentChannel.AD_HOC: "the cash that its token counts for",
+    PaymentChannel.PLAN_CHANGE: "the money that moved, which is none",
 }
 
 

@@ -24,6 +24,7 @@ from mpm_host.registration.sale_changes import (
     reschedule_sale,
 )
 from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.registration.settled_plans import Unlocker
 from mpm_host.web.api.acting_agents import acting_agent, within_reach
 from mpm_host.web.api.listing import AnyRow, find_row
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
@@ -150,7 +151,7 @@ def _change(call: Call, connection: Connection) -> Sale:
         price_per_day=_money(call, given.price_per_day, "price per day"),
         minimum_payment=_money(call, given.minimum_payment, "minimum payment"),
     )
-    changed = change_sale(connection, call.company, sale_id, change)
+    changed = change_sale(connection, call.company, sale_id, change, _unlocker(call))
     return _noted(call, connection, "sale.changed", changed)
 
 
@@ -161,8 +162,16 @@ def _change_row(call: Call, connection: Connection) -> Sale:
         raise ServiceRefused(
             RefusalCode.UNKNOWN_ROW, f"{number[:40]!r} is no number of a row; they count from 1."
         )
-    changed = change_sale_row(connection, call.company, sale_id, int(number), cost)
+    changed = change_sale_row(connection, call.company, sale_id, int(number), cost, _unlocker(call))
     return _noted(call, connection, "sale.row_changed", changed)
+
+
+def _unlocker(call: Call) -> Unlocker:
+    return Unlocker(directory=call.context.host.house.directory, by=call.actor)
+
+
+def _wake(call: Call) -> None:
+    call.context.services.wake()
 
 
 def _reschedule(call: Call, connection: Connection) -> Sale:
@@ -253,10 +262,13 @@ OPERATIONS = (
         name="change_sale",
         tag="sales",
         summary="Change what a sale costs; rows that were paid on stay as they are.",
+        details="If nothing is owed on it afterwards, its device is unlocked: see the payment of "
+        "channel `plan_change`.",
         permission=Permission.SALES_CHANGE,
         body=SalePatch,
         answer=Sale,
         change=_change,
+        after=_wake,
     ),
     Operation(
         method=Method.PATCH,
@@ -264,10 +276,13 @@ OPERATIONS = (
         name="change_sale_row",
         tag="sales",
         summary="Change one row that nothing was paid on.",
+        details="If nothing is owed on the sale afterwards, its device is unlocked: see the "
+        "payment of channel `plan_change`.",
         permission=Permission.SALES_CHANGE,
         body=RowPatch,
         answer=Sale,
         change=_change_row,
+        after=_wake,
     ),
     Operation(
         method=Method.POST,
