@@ -12,7 +12,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from mpm_core import UserError
-from mpm_host.database import agent_tables, tables
+from mpm_host.database import outbox_tables, tables
 from mpm_host.database.engines import open_engines
 from mpm_host.database.upgrade import alembic_config, current, head, require_current, upgrade
 
@@ -33,9 +33,9 @@ def test_migrations_make_exactly_the_tables_of_the_code(engines):
 
 def test_migrations_make_the_indexes_and_constraints_of_the_code(empty):
     """Alembic compares neither checks nor the conditions of partial indexes; the databases do."""
-    agent_tables.metadata.create_all(empty.write)
+    outbox_tables.metadata.create_all(empty.write)
     expected = described(empty.read)
-    agent_tables.metadata.drop_all(empty.write)
+    outbox_tables.metadata.drop_all(empty.write)
 
     upgrade(empty.write)
 

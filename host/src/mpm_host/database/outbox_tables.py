@@ -1,0 +1,91 @@
+"""Tables of what is told to plugins after a commit, and of payers who are asked to pay.
+
+They share the metadata of `tables`; what imports them has every table there is.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mpm_host.database import agent_tables
+from mpm_host.database.column_types import Instant
+from mpm_host.identifiers import IDENTIFIER_LENGTH
+
+__all__ = ["metadata", "pushes", "tellings"]
+
+metadata = agent_tables.metadata
+_ID = sa.String(IDENTIFIER_LENGTH)
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", _ID, primary_key=True)
+
+
+def _to(table: str, *, nullable: bool = False) -> sa.Column[str]:
+    name = f"{table.removeprefix('mpm_')}_id"
+    return sa.Column(name, _ID, sa.ForeignKey(f"{table}.id"), nullable=nullable)
+
+
+# One fact for one instance; the row is deleted once the instance has heard it.
+tellings = sa.Table(
+    "mpm_telling",
+    metadata,
+    _id(),
+    _to("mpm_company"),
+    _to("mpm_instance"),  # who is told
+    sa.Column("hook", sa.String(32), nullable=False),
+    sa.Column("subject_id", _ID, nullable=False),  # payment, order, device or message, by the hook
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("next_at", Instant),  # none once it was set aside
+    sa.Column("handed", sa.Integer, nullable=False, default=0),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index(
+        "ix_mpm_telling_due",
+        "next_at",
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_mpm_telling_set_aside",
+        "company_id",
+        "instance_id",
+        sqlite_where=sa.text("next_at IS NULL"),
+        postgresql_where=sa.text("next_at IS NULL"),
+    ),
+)
+
+pushes = sa.Table(
+    "mpm_push",
+    metadata,
+    _id(),
+    _to("mpm_company"),
+    _to("mpm_instance"),  # the telecom
+    _to("mpm_payment"),
+    sa.Column("key", sa.String(25), nullable=False),  # our reference, also the payment's
+    sa.Column("serial", sa.String(128), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("payer", sa.String(20), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),  # requested, unknown, paid, failed
+    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("details", sa.JSON, nullable=False),  # what the telecom's answers asked us to keep
+    sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with everything written
+    sa.Column("looks", sa.Integer, nullable=False, default=0),  # how often the telecom was asked
+    sa.Column("not_found", sa.Integer, nullable=False, default=0),  # late answers in a row
+    sa.Column("sent_at", Instant),  # none until the telecom is about to be asked to prompt
+    sa.Column("next_at", Instant),  # when to work on it; none once it has ended
+    sa.Column("handed", sa.Integer, nullable=False, default=0),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    sa.CheckConstraint("amount > 0", name="amount_positive"),
+    sa.UniqueConstraint("instance_id", "key"),
+    sa.Index(None, "company_id", "id"),
+    sa.Index(None, "payment_id"),
+    sa.Index(
+        "ix_mpm_push_due",
+        "next_at",
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    ),
+)
