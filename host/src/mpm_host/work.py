@@ -117,6 +117,9 @@ class Work:
         give_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._give_up = give_up
+        self._executor_id = _executor_id()
+        # The engine's own limits are shared by all processes and late at start: these are not.
+        self._slots = {kind: threading.BoundedSemaphore(limits.concurrency) for kind in _SOURCES}
         self._in_hand = WorkInHand()
         self._drain_until = 0.0
         self._relay_seen = time.monotonic()
@@ -142,7 +145,7 @@ class Work:
                 "name": _APPLICATION,
                 "system_database_engine": self._engine,
                 "application_version": _ENGINE_VERSION,
-                "executor_id": _executor_id(),
+                "executor_id": self._executor_id,
                 "serializer": serializer,
                 "log_level": "CRITICAL",  # its tracebacks may repeat what our rows hold
             }
@@ -207,11 +210,30 @@ class Work:
             _LOG.warning("work_given_up")
             self._give_up()
             self._in_hand.wait(_LAST_WORDS)
-        if self._client is not None:
-            self._client.destroy()
         DBOS.destroy(destroy_registry=True)
+        if self._client is not None:
+            self._release_claimed(self._client)
+            self._client.destroy()
         if self._engine is not None:
             self._engine.dispose()
+
+    def _release_claimed(self, client: DBOSClient) -> None:
+        """Let others have at once what the engine had claimed for this process and not ended.
+
+        The engine keeps it for a process of the same name, which never comes.
+        """
+        try:
+            claimed = client.list_workflows(
+                status=["PENDING"], executor_id=self._executor_id, load_input=False,
+                load_output=False,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - the engine has errors of its own; the patience remains
+            _LOG.warning("claimed_unread", error=type(error).__name__)
+            return
+        for workflow in claimed:
+            kind = workflow.queue_name
+            if kind is not None and kind in _SOURCES:
+                self._put_back(kind, workflow.workflow_id.rpartition(":")[0])
 
     def _carry_out(self, kind: str, key: str) -> None:
         """Do one piece of work; run again, it finds the row as the first run left it.
@@ -219,7 +241,7 @@ class Work:
         A failure is ours to handle, not the engine's: the row is due again after the patience.
         """
         crash_point(CrashPoint.WORK_TAKEN)
-        with self._in_hand.take() as may_begin:
+        with self._slots[kind], self._in_hand.take() as may_begin:
             self._do(kind, key) if may_begin else self._put_back(kind, key)
 
     def _do(self, kind: str, key: str) -> None:

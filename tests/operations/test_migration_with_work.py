@@ -1,0 +1,66 @@
+"""T16: an old database with queued, sent and unknown orders is upgraded, and all of them finish."""
+
+from __future__ import annotations
+
+import pytest
+from alembic import command
+
+from mpm_core import Recovery
+from mpm_host.database.upgrade import alembic_config, current, head, upgrade
+from tests.support.order_bench import OrderBench, energy_grant, lost
+
+OLDEST_WITH_WORK = "0004"
+
+
+class Killed(BaseException):
+    """What ends a worker between asking and writing."""
+
+
+def test_work_in_flight_survives_an_upgrade_and_finishes(engines):
+    bench = OrderBench(engines, recovery=Recovery.KEYED)
+    meters = {"queued": "47001234561", "sent": "47001234562", "unknown": "47001234563"}
+    payments = {}
+    for name, serial in meters.items():
+        bench.meter(serial)
+        payments[name] = bench.pay(serial, "1000", name)
+    calin = bench.scripts["calin"]
+    calin.generate.append(lost())
+    bench.work(payments["unknown"])
+    begin_and_die(bench, payments["sent"])
+    assert {name: bench.order(payments[name])["status"] for name in meters} == {
+        name: name for name in meters
+    }
+
+    with engines.write.begin() as connection:
+        command.downgrade(alembic_config(connection), OLDEST_WITH_WORK)
+    assert current(engines.write) == OLDEST_WITH_WORK
+    assert upgrade(engines.write) == (OLDEST_WITH_WORK, head())
+
+    assert {name: bench.order(payments[name])["status"] for name in meters} == {
+        name: name for name in meters
+    }
+    calin.generate.extend(energy_grant(code) for code in ("1" * 20, "2" * 20, "3" * 20, "4" * 20))
+    calin.find.extend([energy_grant("5" * 20), energy_grant("6" * 20)])
+    for _ in range(6):
+        bench.later(hours=1)
+        for payment_id in payments.values():
+            bench.work(payment_id)
+    assert {name: bench.status(payments[name])[0] for name in meters} == dict.fromkeys(
+        meters, "settled"
+    )
+    assert all(len(bench.codes(payment_id)) == 1 for payment_id in payments.values())
+    assert bench.differences() == []
+
+
+def begin_and_die(bench, payment_id):
+    """Begin an attempt whose worker never comes back."""
+    take = bench.worker._answers.take
+
+    def die(*_what):
+        raise Killed
+
+    bench.worker._answers.take = die
+    bench.scripts["calin"].generate.append(lost())
+    with pytest.raises(Killed):
+        bench.work(payment_id)
+    bench.worker._answers.take = take
