@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tests.benchmarks.accepting import accepting_figures
+from tests.benchmarks.accepting_http import accepting_over_http_figures
 from tests.benchmarks.command_line import (
     help_figure,
     help_with_many_plugins_figure,
@@ -61,6 +62,7 @@ def _groups(*, large: bool) -> Mapping[str, Callable[[], Iterable[Figure]]]:
         "dispatch": lambda: [_dispatch_figure()],
         "imports": lambda: [imports_figure()],
         "accepting": accepting_figures,
+        "http": accepting_over_http_figures,
         "validation": lambda: [validation_figure()],
         "latency": lambda: [latency_figure()],
         "registration": registration_figures,

@@ -37,6 +37,14 @@ class Figure:
         return self.value <= self.target if self.at_most else self.value >= self.target
 
     @property
+    def margin(self) -> float | None:
+        """How many times better than its target it is, 4 at most; `None` if that is nothing."""
+        if self.value is None or not self.value or not self.target:
+            return None
+        better = self.target / self.value if self.at_most else self.value / self.target
+        return min(better, 4.0)
+
+    @property
     def verdict(self) -> str:
         """The figure in words."""
         sign = "≤" if self.at_most else "≥"
@@ -71,5 +79,29 @@ def as_markdown(figures: Sequence[Figure], machine: str) -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            *_chart(figures),
         ]
     )
+
+
+def _chart(figures: Sequence[Figure]) -> list[str]:
+    """Draw how far each measured figure is from its target: 1 is the target, more is better."""
+    drawn = [figure for figure in figures if figure.margin is not None]
+    if not drawn:
+        return []
+    margins = ", ".join(f"{figure.margin:.2f}" for figure in drawn)
+    names = ", ".join(str(number) for number in range(1, len(drawn) + 1))
+    return [
+        "How many times better than its target each figure is; 1 is the target itself.",
+        "",
+        "```mermaid",
+        "xychart-beta",
+        f"    x-axis [{names}]",
+        '    y-axis "times better than the target" 0 --> 4',
+        f"    bar [{margins}]",
+        f"    line [{', '.join('1' for _ in drawn)}]",
+        "```",
+        "",
+        *(f"{number}. {figure.name}" for number, figure in enumerate(drawn, start=1)),
+        "",
+    ]

@@ -18,7 +18,7 @@ from tests.concurrency.desks import SECRET
 from tests.support.served_host import served_host
 from tests.support.telecom_calls import airtel_headers, airtel_validation
 
-__all__ = ["validation_figure"]
+__all__ = ["callback_url", "validation_figure"]
 
 _REQUESTS = 1500
 _CONNECTIONS = 32
@@ -57,11 +57,15 @@ def _request(reference: str, number: int) -> Prepared:
 
 @contextlib.contextmanager
 def _ours(made: Stage) -> Iterator[str]:
+    with served_host(made.folder, made.text, "--no-workers") as served:
+        yield f"{served.url}{callback_url(made)}/c2b/validate"
+
+
+def callback_url(made: Stage) -> str:
+    """Return the path under which Airtel calls the company of a stage."""
     key = sa.select(t.instances.c.callback_key).where(t.instances.c.name == "airtel")
     with made.desk.host.engines.read.connect() as connection:
-        callback_key = connection.execute(key).scalar_one()
-    with served_host(made.folder, made.text, "--no-workers") as served:
-        yield f"{served.url}/callbacks/{callback_key}/c2b/validate"
+        return f"/callbacks/{connection.execute(key).scalar_one()}"
 
 
 @contextlib.contextmanager
