@@ -55,6 +55,8 @@ class RefusalCode(StrEnum):
     KIND_MISMATCH = "kind_mismatch"
     SALE_DELETED = "sale_deleted"
     PLAN_OPEN = "plan_open"
+    PAYMENT_OPEN = "payment_open"
+    BALANCE_OPEN = "balance_open"
     PLUGIN_NOT_ENABLED = "plugin_not_enabled"
     DEVICE_KIND_UNSUPPORTED = "device_kind_unsupported"
     # only an import can meet these

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     PLACES_WRITE = "places.write"
     CUSTOMERS_READ = "customers.read"
     CUSTOMERS_WRITE = "customers.write"
+    CUSTOMERS_DELETE = "customers.delete"
     DEVICES_READ = "devices.read"
     DEVICES_WRITE = "devices.write"
     TARIFFS_READ = "tariffs.read"
@@ -92,6 +93,7 @@ _OPERATOR = frozenset(
     }
 )
 _FINANCE = _OPERATOR | {
+    _P.CUSTOMERS_DELETE,
     _P.SALES_CHANGE,
     _P.PAYMENTS_TAKE,
     _P.PAYMENTS_ACT,

@@ -65,6 +65,7 @@ def require_new_customer(connection: Connection, agent: StoredAgent, customer_id
     twin = sa.select(c.id).where(
         c.company_id == agent.company_id,
         c.phone == phone.scalar_subquery(),
+        c.deleted_at.is_(None),
         c.id != customer_id,
         c.deleted_at.is_(None),
     )

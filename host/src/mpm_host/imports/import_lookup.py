@@ -111,7 +111,7 @@ def _customers(
     c = t.customers.c
     query = (
         sa.select(c.phone, c.id, c.name, c.surname)
-        .where(c.company_id == company.id, c.phone.in_(sorted(phones)))
+        .where(c.company_id == company.id, c.phone.in_(sorted(phones)), c.deleted_at.is_(None))
         .order_by(c.id)
     )
     found: dict[str, list[KnownCustomer]] = defaultdict(list)

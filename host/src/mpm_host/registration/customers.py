@@ -76,7 +76,11 @@ def lock_customers(connection: Connection, company: CompanyRecord, ids: set[str]
         ServiceRefused: `unknown_customer`.
     """
     c = t.customers.c
-    query = sa.select(c.id).where(c.company_id == company.id, c.id.in_(sorted(ids))).order_by(c.id)
+    query = (
+        sa.select(c.id)
+        .where(c.company_id == company.id, c.id.in_(sorted(ids)), c.deleted_at.is_(None))
+        .order_by(c.id)
+    )
     found = set(connection.scalars(query.with_for_update()))
     for missing in sorted(ids - found):
         raise ServiceRefused(

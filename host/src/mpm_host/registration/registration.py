@@ -7,7 +7,9 @@ the caller's affair: it stores the answer under the request's id in the same tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +19,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.encryption import Vault
+from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.registration.appliances import find_appliances
 from mpm_host.registration.registration_rules import duplicate_serial, prepare_registration
 from mpm_host.registration.registration_values import (
@@ -104,6 +107,16 @@ def insert_registrations(connection: Connection, registrations: list[Registratio
     bulk_insert(connection, t.customers, customers)
     bulk_insert(connection, t.devices, [writes.device for writes in registrations])
     insert_plans(connection, [writes.plan for writes in registrations if writes.plan is not None])
+    tell(connection, [_registered(writes.device) for writes in registrations])
+
+
+def _registered(device: Mapping[str, Any]) -> Fact:
+    return Fact(
+        hook=OutboxHook.DEVICE_REGISTERED,
+        company_id=device["company_id"],
+        subject_id=device["id"],
+        at=device["created_at"],
+    )
 
 
 def look_up(
@@ -135,6 +148,8 @@ def _ids(
     if not wanted:
         return set()
     query = sa.select(table.c.id).where(table.c.company_id == company.id, table.c.id.in_(wanted))
+    if table is t.customers:  # a deleted one gets nothing new
+        query = query.where(t.customers.c.deleted_at.is_(None))
     return set(connection.scalars(query.with_for_update() if lock else query))
 
 

@@ -83,7 +83,9 @@ def insert_plans(connection: Connection, plans: list[PlanWrites]) -> None:
 def _lock_customer(connection: Connection, company: CompanyRecord, customer_id: str) -> None:
     """Take the customer first, as everywhere, so that no payment is allocated meanwhile."""
     c = t.customers.c
-    query = sa.select(c.id).where(c.id == customer_id, c.company_id == company.id)
+    query = sa.select(c.id).where(
+        c.id == customer_id, c.company_id == company.id, c.deleted_at.is_(None)
+    )
     if connection.execute(query.with_for_update()).first() is None:
         raise ServiceRefused(
             RefusalCode.UNKNOWN_CUSTOMER,

@@ -17,6 +17,7 @@ from mpm_host.agents.agent_territory import require_new_customer
 from mpm_host.database import tables as t
 from mpm_host.payments.payment_views import masked
 from mpm_host.refusals import RefusalCode
+from mpm_host.registration.customer_deletion import delete_customer
 from mpm_host.registration.customers import CustomerDetails, create_customer
 from mpm_host.registration.tariff_book import find_tariffs
 from mpm_host.web.api.acting_agents import only_own_agent, within_reach
@@ -72,6 +73,7 @@ class AccessDebt(View, frozen=True, kw_only=True):
 class CustomerDetail(Customer, frozen=True, kw_only=True):
     """A customer with everything they have and owe."""
 
+    deleted_at: datetime | None
     devices: list[Device]
     plans: list[Sale]
     access_debts: list[AccessDebt]
@@ -81,6 +83,12 @@ class CustomerQuery(PageQuery, frozen=True, kw_only=True):
     """Which customers."""
 
     village_id: Id | None = None
+
+
+class DeleteQuery(Query, frozen=True, kw_only=True):
+    """Whether credit and owed access rates may stay in the ledger for good."""
+
+    keep_balance: bool = False
 
 
 class RevealQuery(Query, frozen=True, kw_only=True):
@@ -124,7 +132,7 @@ def _create(call: Call, connection: Connection) -> Customer:
 def _list(call: Call, connection: Connection) -> Page[Customer]:
     paging, c = call.query_as(CustomerQuery), t.customers.c
     query = sa.select(t.customers).where(c.company_id == call.company.id).order_by(c.id.desc())
-    query = query.where(within_reach(call, c.id))
+    query = query.where(within_reach(call, c.id), c.deleted_at.is_(None))
     if paging.village_id is not None:
         query = query.where(c.village_id == paging.village_id)
     if paging.cursor is not None:
@@ -147,6 +155,25 @@ def _show(call: Call) -> CustomerDetail:
     return shown
 
 
+def _delete(call: Call, connection: Connection) -> None:
+    customer_id = call.path["id"]
+    left = delete_customer(
+        connection,
+        call.context.host.house.directory,
+        call.company,
+        customer_id,
+        call.now,
+        keep_balance=call.query_as(DeleteQuery).keep_balance,
+    )
+    if left is not None:
+        noted = {
+            "devices": list(left.serials),
+            "credit": call.written(left.credit),
+            "owed": call.written(left.owed),
+        }
+        call.audit(connection, "customer.deleted", customer_id, before=noted)
+
+
 def _detail(call: Call, connection: Connection, *, reveal: bool) -> CustomerDetail:
     identifier = call.path["id"]
     reach = within_reach(call, t.customers.c.id)
@@ -162,6 +189,7 @@ def _detail(call: Call, connection: Connection, *, reveal: bool) -> CustomerDeta
     )
     return CustomerDetail(
         **_fields(row, call.company.company.currency, reveal=reveal),  # type: ignore[arg-type]  # by name
+        deleted_at=row.deleted_at,
         devices=[device_view(call, device) for device in devices],
         plans=sale_views(connection, plans),
         access_debts=[
@@ -245,5 +273,19 @@ OPERATIONS = (
         query=RevealQuery,
         answer=CustomerDetail,
         act=_show,
+    ),
+    Operation(
+        method=Method.DELETE,
+        path="/customers/{id}",
+        name="delete_customer",
+        tag="customers",
+        summary="Delete a customer: their devices belong to nobody, their ledger stays.",
+        details="Refused while a sale is not paid off (`plan_open`) or a payment waits for its "
+        "token (`payment_open`). What is left of credit or owed access rates stays in the ledger; "
+        "that must be said with `keep_balance` (`balance_open`).",
+        permission=Permission.CUSTOMERS_DELETE,
+        query=DeleteQuery,
+        status=204,
+        change=_delete,
     ),
 )

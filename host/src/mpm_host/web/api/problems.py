@@ -91,6 +91,8 @@ _STATUS: Mapping[str, int] = {
         "payment_not_unmatched",
         "payment_reversing",
         "phone_taken",
+        "balance_open",
+        "payment_open",
         "plan_open",
         "plugin_not_enabled",
         "protected_password_missing",
