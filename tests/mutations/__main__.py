@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
+
 from tests.mutations.guards import GUARDS, Guard
 
 _ROOT = Path(__file__).parents[2]
@@ -31,12 +33,13 @@ def main(words: Sequence[str]) -> int:
             _copy(_ROOT / name, copy / name)
         tests = sorted({test for guard in guards for test in guard.tests})
         if _run(copy, tests) != _GREEN:
-            print("The tests are red before anything was taken away.")
+            click.echo("The tests are red before anything was taken away; run them:")
+            click.echo(" ".join(tests))
             return 1
         unnoticed = [guard.name for guard in guards if not _is_noticed(copy, guard)]
-    print(f"{len(guards) - len(unnoticed)} of {len(guards)} guards were missed.")
+    click.echo(f"{len(guards) - len(unnoticed)} of {len(guards)} guards were missed.")
     for name in unnoticed:
-        print(f"NOT MISSED: {name}")
+        click.echo(f"NOT MISSED: {name}")
     return 1 if unnoticed else 0
 
 
@@ -51,7 +54,7 @@ def _is_noticed(copy: Path, guard: Guard) -> bool:
     path = copy / guard.path
     whole = path.read_text("utf-8")
     if whole.count(guard.text) != 1:
-        print(f"stale  {guard.name}: its text stands {whole.count(guard.text)} times")
+        click.echo(f"stale  {guard.name}: its text stands {whole.count(guard.text)} times")
         return False
     began = time.monotonic()
     path.write_text(whole.replace(guard.text, guard.instead), "utf-8")
@@ -60,7 +63,7 @@ def _is_noticed(copy: Path, guard: Guard) -> bool:
     finally:
         path.write_text(whole, "utf-8")
     word = {_RED: "red", _GREEN: "GREEN"}.get(code, f"exit {code}")
-    print(f"{word:6} {guard.name} ({time.monotonic() - began:.0f} s)", flush=True)
+    click.echo(f"{word:6} {guard.name} ({time.monotonic() - began:.0f} s)")
     return code == _RED
 
 
@@ -71,6 +74,7 @@ def _run(copy: Path, tests: Sequence[str]) -> int:
         "PYTHONPATH": os.pathsep.join(_import_paths(copy)),
         "PYTHONDONTWRITEBYTECODE": "1",  # else the next mutation might meet this one's code
         "MPM_HITS": "1",
+        "MPM_POINTS": "relay.marked",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider"]
     try:

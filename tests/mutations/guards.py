@@ -29,7 +29,10 @@ class Guard:
 
 
 _WORKER = "host/tests/test_order_worker.py"
-_WALK = "tests/faults/test_crash_walk.py"
+_WALK = (
+    "tests/faults/test_crash_walk.py::"
+    "test_dying_at_any_crash_point_loses_nothing_and_doubles_nothing[sqlite]"
+)
 _CALLERS = "tests/concurrency/test_many_callers.py"
 
 GUARDS = (
