@@ -56,15 +56,22 @@ def scaffold(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def faults(session: nox.Session) -> None:
-    """Kill a host at random moments and compare the books after every kill."""
+    """Kill a host at random moments and at every crash point, and compare the books; minutes."""
     session.run("pytest", "-m", "slow", "tests/faults", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def nightly(session: nox.Session) -> None:
     """Kill a host more often, with more payments, on both databases; an hour or so."""
-    env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000"}
+    env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "500"}
     session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
+    session.run("python", "-m", "tests.mutations")
+
+
+@nox.session(venv_backend="none")
+def mutations(session: nox.Session) -> None:
+    """Take one guard away at a time and see that its tests turn red."""
+    session.run("python", "-m", "tests.mutations", *session.posargs)
 
 
 @nox.session
