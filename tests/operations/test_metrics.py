@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from mpm_host.monitoring.database_gauges import DatabaseGauges
+from tests.support.query_plans import captured_statements
 from tests.support.telecom_calls import airtel_process, airtel_validation
 
 METER = "47000124512"
@@ -123,3 +125,34 @@ def test_a_token_is_asked_for_once_one_is_set(given, status):
         answer = client.get("/metrics", headers={"authorization": given})
     assert answer.status_code == status
     assert ("counted" in answer.text) == (status == 200)
+
+
+# --- what it costs -------------------------------------------------------------------------------
+
+
+def test_what_waits_is_read_by_the_indexes_of_what_is_open(company):
+    """The history is never read: only partial indexes of open rows, or a company's statuses."""
+    engine = company.world.host.engines.read
+    gauges = DatabaseGauges(
+        engine=engine,
+        clock=company.world.host.clock,
+        directory=lambda: company.world.host.house.directory,
+    )
+    with captured_statements(engine) as said:
+        assert next(iter(gauges.collect())).name == "mpm_database_up"
+        list(gauges.collect())
+    asked = [one for one in said if "count(" in one[0] or "min(" in one[0]]  # not the relay's
+    companies = len(company.world.host.house.directory.companies)
+    assert len(asked) == 3 + companies  # once, although it was asked twice
+    explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # small tables are read as a whole: they are small
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for statement, given in asked:
+            plan = " ".join(
+                str(row[-1]) for row in connection.exec_driver_sql(explain + statement, given)
+            )
+            assert "_due" in plan or "status" in plan, plan
+            assert "Seq Scan" not in plan, plan
+            scanned = re.findall(r"SCAN mpm_\w+(?! USING)(?=\s|$)", plan)
+            assert scanned == [], plan

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,16 +24,16 @@ from sqlalchemy.engine import Engine
 
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
-from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines, limit_waiting
 from mpm_host.database.patience import SERVING
 from mpm_host.work_in_hand import WorkInHand
 from mpm_host.work_pace import WorkPace
+from mpm_host.work_sources import SOURCES, WorkSource, any_due
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, Queue
 
-__all__ = ["Work", "WorkLimits", "oldest_due", "work_database_url"]
+__all__ = ["Work", "WorkLimits", "work_database_url"]
 
 _LOG = structlog.get_logger(__name__)
 _WORKFLOW = "mpm_carry_out"
@@ -66,22 +66,6 @@ class WorkLimits:
     batch: int = 200
     keep_finished: timedelta = timedelta(hours=1)
     drain: float = 20.0
-
-
-@attrs.frozen(kw_only=True)
-class _Source:
-    """A table whose rows are work: due when `next_at` has come and `is_open` holds."""
-
-    table: sa.Table
-    is_open: sa.ColumnElement[bool]
-
-
-_SOURCES: Mapping[str, _Source] = {
-    "orders": _Source(table=t.orders, is_open=t.orders.c.finished_at.is_(None)),
-    "messages": _Source(table=t.messages, is_open=t.messages.c.status == "queued"),
-    "devices": _Source(table=t.devices, is_open=t.devices.c.next_at.is_not(None)),
-    "switches": _Source(table=t.switches, is_open=t.switches.c.next_at.is_not(None)),
-}
 
 
 def work_database_url(url: sa.URL) -> sa.URL:
@@ -119,7 +103,7 @@ class Work:
         self._give_up = give_up
         self._executor_id = _executor_id()
         # The engine's own limits are shared by all processes and late at start: these are not.
-        self._slots = {kind: threading.BoundedSemaphore(limits.concurrency) for kind in _SOURCES}
+        self._slots = {kind: threading.BoundedSemaphore(limits.concurrency) for kind in SOURCES}
         self._in_hand = WorkInHand()
         self._drain_until = 0.0
         self._relay_seen = time.monotonic()
@@ -163,7 +147,7 @@ class Work:
                 polling_interval_sec=self._limits.engine_poll,
                 on_conflict="always_update",
             )
-            for queue in _SOURCES
+            for queue in SOURCES
         ]
         self._pace = WorkPace(
             set_seconds=lambda seconds: _set_poll(queues, seconds),
@@ -232,7 +216,7 @@ class Work:
             return
         for workflow in claimed:
             kind = workflow.queue_name
-            if kind is not None and kind in _SOURCES:
+            if kind is not None and kind in SOURCES:
                 self._put_back(kind, workflow.workflow_id.rpartition(":")[0])
 
     def _carry_out(self, kind: str, key: str) -> None:
@@ -253,7 +237,7 @@ class Work:
 
     def _put_back(self, kind: str, key: str) -> None:
         """Let another process have a piece now that came while this one ends."""
-        source = _SOURCES[kind]
+        source = SOURCES[kind]
         try:
             with self._engines.write.begin() as connection:
                 connection.execute(
@@ -284,11 +268,11 @@ class Work:
     def _hand_over(self) -> bool:
         """Hand over one batch of each kind that has due rows; tell whether there may be more."""
         with self._engines.read.connect() as connection:
-            due = [row.kind for row in connection.execute(_any_due(self._clock()))]
-        full = [self._hand_over_kind(kind, _SOURCES[kind]) for kind in due]
+            due = [row.kind for row in connection.execute(any_due(self._clock()))]
+        full = [self._hand_over_kind(kind, SOURCES[kind]) for kind in due]
         return any(full)
 
-    def _hand_over_kind(self, kind: str, source: _Source) -> bool:
+    def _hand_over_kind(self, kind: str, source: WorkSource) -> bool:
         """Mark a batch of due rows as handed over, then give them to the engine.
 
         Marked first: a crash in between only costs the patience, after which they are due again.
@@ -338,29 +322,6 @@ class Work:
             load_output=False,
         )  # fmt: skip
         self._client.delete_workflows([workflow.workflow_id for workflow in finished])
-
-
-def oldest_due() -> sa.Select[tuple[str, datetime]]:
-    """Ask since when the oldest work of each kind is due; in the future if none is."""
-    asked = [
-        sa.select(
-            sa.literal(kind).label("kind"), sa.func.min(source.table.c.next_at).label("since")
-        ).where(source.is_open)
-        for kind, source in _SOURCES.items()
-    ]
-    kinds = sa.union_all(*asked).subquery()
-    return sa.select(kinds.c.kind, kinds.c.since)
-
-
-def _any_due(now: datetime) -> sa.Select[tuple[str]]:
-    """Ask which kinds of work are due: one cheap question, all that an idle host asks."""
-    asked = []
-    for kind, source in _SOURCES.items():
-        columns = source.table.c
-        due = sa.select(columns.id).where(source.is_open, columns.next_at <= now)
-        asked.append(sa.select(sa.literal(kind).label("kind")).where(due.limit(1).exists()))
-    kinds = sa.union_all(*asked).subquery()
-    return sa.select(kinds.c.kind)
 
 
 def _set_poll(queues: Sequence[Queue], seconds: float) -> None:

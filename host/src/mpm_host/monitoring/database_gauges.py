@@ -23,7 +23,7 @@ from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.directory import Directory
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
-from mpm_host.work import oldest_due
+from mpm_host.work_sources import oldest_due
 
 __all__ = ["DatabaseGauges"]
 
