@@ -230,7 +230,11 @@ class Decision(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class PaymentFacts:
-    """What a verdict may tell about a stored payment."""
+    """What a verdict may tell about a stored payment.
+
+    Attributes:
+        details: what the telecom's calls asked us to keep; in `mpm_report_payment` only.
+    """
 
     status: PaymentStatus
     amount: Money | None = None
@@ -240,6 +244,7 @@ class PaymentFacts:
     receipt: str | None = None
     accepted_at: datetime | None = None
     settled_at: datetime | None = None
+    details: Mapping[str, str] = _NO_DETAILS
 
 
 @attrs.frozen(kw_only=True)

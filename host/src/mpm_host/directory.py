@@ -38,21 +38,27 @@ class InstanceState(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class ManifestFacts:
-    """What booking and the order worker must know of a plugin, also when it cannot be loaded."""
+    """What booking and the order worker must know of a plugin, also when it cannot be loaded.
+
+    Attributes:
+        hooks: which hooks it has that are called after a commit (see `outbox`).
+    """
 
     kind: PluginKind
     device_kinds: frozenset[DeviceKind]
     operations: Mapping[ChargeKind, Operation]
     energy_step: int | None
+    hooks: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, manifest: Manifest) -> ManifestFacts:
-        """Take the facts out of a manifest."""
+    def of(cls, manifest: Manifest, *, hooks: frozenset[str] = frozenset()) -> ManifestFacts:
+        """Take the facts out of a manifest; `hooks` are those of the outbox it implements."""
         return cls(
             kind=manifest.kind,
             device_kinds=manifest.device_kinds,
             operations=dict(manifest.operations),
             energy_step=manifest.energy_step,
+            hooks=hooks,
         )
 
     @classmethod
@@ -71,6 +77,7 @@ class ManifestFacts:
                 for name, (recovery, effect, blocks) in operations.items()
             },
             energy_step=stored["energy_step"],  # type: ignore[arg-type]  # our own JSON
+            hooks=frozenset(stored.get("hooks", ())),  # type: ignore[call-overload]  # our own JSON
         )
 
     def to_stored(self) -> dict[str, object]:
@@ -83,6 +90,7 @@ class ManifestFacts:
                 for name, op in sorted(self.operations.items())
             },
             "energy_step": self.energy_step,
+            "hooks": sorted(self.hooks),
         }
 
 
@@ -152,6 +160,8 @@ class Directory:
     instances: Mapping[str, InstanceRecord]
     by_callback_key: Mapping[str, InstanceRecord] = attrs.field(init=False)
     by_slug: Mapping[str, CompanyRecord] = attrs.field(init=False)
+    listeners: Mapping[tuple[str, str], tuple[InstanceRecord, ...]] = attrs.field(init=False)
+    heard: frozenset[str] = attrs.field(init=False)
 
     @by_callback_key.default
     def _index_callback_keys(self) -> Mapping[str, InstanceRecord]:
@@ -160,6 +170,24 @@ class Directory:
     @by_slug.default
     def _index_slugs(self) -> Mapping[str, CompanyRecord]:
         return {record.company.slug: record for record in self.companies.values()}
+
+    @listeners.default
+    def _index_listeners(self) -> Mapping[tuple[str, str], tuple[InstanceRecord, ...]]:
+        """Index the enabled instances by their company and the hooks they have.
+
+        Also those that cannot work just now: what they miss meanwhile is told when they can.
+        """
+        found: dict[tuple[str, str], tuple[InstanceRecord, ...]] = {}
+        for instance in self.instances.values():
+            if instance.state is InstanceState.ENABLED and instance.facts is not None:
+                for hook in instance.facts.hooks:
+                    key = (instance.company_id, hook)
+                    found[key] = (*found.get(key, ()), instance)
+        return found
+
+    @heard.default
+    def _index_heard(self) -> frozenset[str]:
+        return frozenset(hook for _, hook in self.listeners)
 
     def instance_named(self, company_id: str, name: str) -> InstanceRecord | None:
         """Find a company's instance by its name."""

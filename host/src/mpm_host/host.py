@@ -15,6 +15,7 @@ from mpm_host.database.exclusive_lock import ExclusiveLock, lock_database
 from mpm_host.database.patience import SERVING, Timeouts
 from mpm_host.database.upgrade import require_current
 from mpm_host.encryption import Vault
+from mpm_host.outbox.outbox import keep_outbox
 from mpm_host.plugins.plugin_house import PluginHouse
 
 __all__ = ["Host"]
@@ -60,6 +61,7 @@ class Host:
         vault = Vault(config.host.secret_keys)
         engines = open_engines(config.host.database, timeouts)
         house = PluginHouse(config=config, vault=vault, engines=engines, clock=clock)
+        keep_outbox(engines.write, lambda: house.directory)
         return cls(config=config, clock=clock, engines=engines, vault=vault, house=house)
 
     def load(self) -> None:

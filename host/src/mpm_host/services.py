@@ -20,6 +20,7 @@ from mpm_host.monitoring.readiness import Problem, Readiness
 from mpm_host.orders.order_worker import OrderWorker
 from mpm_host.orders.set_aside import OrderKeeper, guarded
 from mpm_host.orders.switching import Switcher
+from mpm_host.outbox.teller import Teller
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
@@ -110,6 +111,13 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
         )
+        self.teller = Teller(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
         keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
@@ -120,6 +128,7 @@ class Services:
                     "messages": guarded(self.messages.work_on, self.messages.note_failure),
                     "devices": self.devices.work_on,
                     "switches": self.switches.work_on,
+                    "tellings": guarded(self.teller.work_on, self.teller.note_failure),
                 },
                 limits=limits,
                 give_up=host.house.give_up,

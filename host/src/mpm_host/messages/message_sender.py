@@ -30,6 +30,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
+from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 
 __all__ = ["MessageSender"]
 
@@ -171,6 +172,7 @@ class MessageSender:
         self._note(queued.company_id, receipt.status.value)
         self._update(
             queued.id,
+            fact=None if receipt is _STORED else self._fact(queued),
             status=receipt.status.value,
             reference=receipt.reference,
             segments=receipt.segments,
@@ -195,10 +197,20 @@ class MessageSender:
             next_at=None if given_up else self._clock() + _FIRST_WAIT * 2**failures,
         )
 
-    def _update(self, message_id: str, **values: object) -> None:
+    def _fact(self, queued: _Queued) -> Fact:
+        return Fact(
+            hook=OutboxHook.MESSAGE_SENT,
+            company_id=queued.company_id,
+            subject_id=queued.id,
+            at=self._clock(),
+        )
+
+    def _update(self, message_id: str, *, fact: Fact | None = None, **values: object) -> None:
         with self._engines.write.begin() as connection:
-            connection.execute(
+            updated = connection.execute(
                 sa.update(t.messages)
                 .where(t.messages.c.id == message_id, t.messages.c.status == "queued")
                 .values(**values)
             )
+            if fact is not None and updated.rowcount == 1:
+                tell(connection, [fact])

@@ -21,6 +21,7 @@ from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt, while_reversing
 from mpm_host.orders.order_store import DETAIL_LENGTH, OrderPurpose, OrderRecord
 from mpm_host.orders.switching import extend_switch
+from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.payment_locks import (
     LockedPayment,
     lock_customer_of,
@@ -31,7 +32,15 @@ from mpm_host.payments.payment_messages import lines_of, queue_message, tell_del
 from mpm_host.payments.payment_progress import refresh_payment
 from mpm_host.payments.reversals import book_reversal_if_due
 
-__all__ = ["TELL_AFTER", "Attempted", "StepWriter", "has_token", "knows_codes", "wake_next"]
+__all__ = [
+    "TELL_AFTER",
+    "Attempted",
+    "StepWriter",
+    "has_token",
+    "knows_codes",
+    "tell_order",
+    "wake_next",
+]
 
 TELL_AFTER = timedelta(minutes=2)
 _WAITING = frozenset({OrderStatus.QUEUED, OrderStatus.UNKNOWN})
@@ -163,6 +172,9 @@ class _Writing:
             self._close_attempt()
         if self.step.grant is not None:
             self._issue(self.step.grant)
+            tell_order(self.connection, OutboxHook.TOKEN_ISSUED, self.order, self.now)
+        elif self.step.needs_person:
+            tell_order(self.connection, OutboxHook.ORDER_HELD, self.order, self.now)
         refresh_payment(self.connection, self.order.payment_id, self.now)
         if self.payment.reversing:
             book_reversal_if_due(self.connection, self.order.payment_id, self.now)
@@ -272,6 +284,11 @@ class _Writing:
             return unlock_text(grant, self.order.serial)
         lines = lines_of(self.connection, self.payment.id)
         return token_text(self.payment.paid, lines, self.order.charge, grant, self.order.serial)
+
+
+def tell_order(connection: Connection, hook: OutboxHook, order: OrderRecord, now: datetime) -> None:
+    """Have an order's fact told to the plugins that listen."""
+    tell(connection, [Fact(hook=hook, company_id=order.company_id, subject_id=order.id, at=now)])
 
 
 def wake_next(connection: Connection, device_id: str, now: datetime) -> None:

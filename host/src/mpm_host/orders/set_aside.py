@@ -20,6 +20,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.orders.order_rules import AttemptOutcome, OrderStatus
 from mpm_host.orders.order_steps import wake_next
+from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.payment_locks import lock_customer_of, lock_device, lock_payment
 from mpm_host.payments.payment_progress import refresh_payment
 from mpm_host.payments.reversals import book_reversal_if_due
@@ -136,6 +137,13 @@ class OrderKeeper:
             )
         )
         _end_attempt(connection, order["id"], order["attempts"], now)
+        fact = Fact(
+            hook=OutboxHook.ORDER_HELD,
+            company_id=order["company_id"],
+            subject_id=order["id"],
+            at=now,
+        )
+        tell(connection, [fact])
         _LOG.error("order_set_aside", order=order["id"], failures=failures, error=error)
 
 

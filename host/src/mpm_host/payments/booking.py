@@ -27,6 +27,7 @@ from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
+from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
@@ -165,7 +166,8 @@ class _Batch:
             return self._conflict(record, "paid after a final no")
         if difference := _difference(record, command.request):
             return self._conflict(record, f"paid with another {difference}")
-        if record.reply is not None:
+        if record.accepted_at is not None:
+            self._report(command, record)  # who tells us again may have missed our report
             return _accepted(record)
         if record.serial is None and command.request.serial is None:
             return _unknown_reference()
@@ -193,9 +195,18 @@ class _Batch:
         record.reason = record.message = ""
         record.accepted_at = self._now
         record.booked_on = self._directory.companies[record.company_id].today(self._now)
-        record.keep_reply(command.reply)
+        if command.reply is not None:
+            record.keep_reply(command.reply)
         self._payments.add(record)
         self.writes.save(record)
+        self.writes.note(OutboxHook.PAYMENT_ACCEPTED, record, self._now)
+        self._report(command, record)
+
+    def _report(self, command: Accept, record: PaymentRecord) -> None:
+        """Have the telecom told what we decided, if its protocol wants that."""
+        if command.reply is not None:
+            instance_id = command.instance.id
+            self.writes.note(OutboxHook.REPORT_PAYMENT, record, self._now, only=instance_id)
 
     def _owner(
         self, command: Accept, record: PaymentRecord, *, was_validated: bool

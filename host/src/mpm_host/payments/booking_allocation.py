@@ -19,6 +19,7 @@ from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.messages.texts import receipt_text
 from mpm_host.orders.order_store import OrderPurpose
+from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.payments.booking_writes import BookingWrites
 from mpm_host.payments.customer_accounts import CustomerAccount, OwnedDevice
 from mpm_host.payments.ledger import journal
@@ -116,6 +117,8 @@ class AllocationBooking:
         self.writes.orders += orders
         record.status = PaymentStatus.TOKEN_PENDING if orders else PaymentStatus.SETTLED
         record.settled_at = None if orders else self.now
+        if not orders:
+            self.writes.note(OutboxHook.PAYMENT_SETTLED, record, self.now)
         if allocation.charge is None:
             self._tell_receipt(record, owner, allocation)
 

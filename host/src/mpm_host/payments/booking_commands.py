@@ -48,12 +48,13 @@ class Accept:
     """Book a payment whose money has moved.
 
     Attributes:
-        reply: the encoded *accepted* answer, stored with the payment for every repeat.
+        reply: the encoded *accepted* answer, stored with the payment for every repeat; `None` for a
+            push, where we asked and the telecom awaits neither an answer nor a report.
     """
 
     instance: InstanceRecord
     request: ProcessRequest
-    reply: Reply
+    reply: Reply | None
 
     @property
     def keys(self) -> PaymentKeys:

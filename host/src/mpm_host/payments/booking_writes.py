@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
+from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.customer_accounts import CustomerAccount
 from mpm_host.payments.ledger import account_changes
 from mpm_host.payments.payment_records import COLUMNS, PaymentRecord
@@ -87,6 +89,7 @@ class BookingWrites:
         self.orders: list[dict[str, object]] = []
         self.messages: list[dict[str, object]] = []
         self.events: list[dict[str, object]] = []
+        self.facts: list[Fact] = []
 
     def add(self, record: PaymentRecord) -> None:
         """Insert a payment that is not in the table yet."""
@@ -96,6 +99,20 @@ class BookingWrites:
         """Update a payment, unless it is inserted anyway."""
         if record.id not in self._new:
             self._changed[record.id] = record
+
+    def note(
+        self, hook: OutboxHook, record: PaymentRecord, at: datetime, *, only: str | None = None
+    ) -> None:
+        """Have a payment's fact told: to every listening instance, or to one, by its id."""
+        self.facts.append(
+            Fact(
+                hook=hook,
+                company_id=record.company_id,
+                subject_id=record.id,
+                at=at,
+                instance_id=only,
+            )
+        )
 
     def execute(self, connection: Connection) -> None:
         """Write everything; the order follows the foreign keys and the lock order."""
@@ -108,6 +125,7 @@ class BookingWrites:
         bulk_insert(connection, t.orders, [_ORDER_DEFAULTS | row for row in self.orders])
         bulk_insert(connection, t.messages, [_MESSAGE_DEFAULTS | row for row in self.messages])
         bulk_insert(connection, t.events, [{"actor": ""} | row for row in self.events])
+        tell(connection, self.facts)
 
     def _insert_payments(self, connection: Connection) -> None:
         """Insert in the order of the unique keys, so that two processes never wait in a circle."""
@@ -175,4 +193,3 @@ def _update_row(record: PaymentRecord) -> dict[str, object]:
     row = record.as_row()
     changing = {f"new_{name}": value for name, value in row.items() if name not in _UNCHANGING}
     return {"key_id": record.id, **changing}
-

@@ -251,13 +251,15 @@ class PaymentDesk:
     ) -> tuple[Verdict, Reply | None]:
         """Book. The *accepted* reply is encoded first: what cannot be said is not booked."""
         accepted = Verdict(decision=Decision.ACCEPTED, number=request.number)
-        command = Accept(
-            instance=inbound.instance, request=request, reply=inbound.write(request, accepted)
-        )
+        reply = inbound.write(request, accepted)
+        command = Accept(instance=inbound.instance, request=request, reply=reply)
         outcome = await asyncio.wrap_future(self._writer.submit(command))
         if outcome.has_work:
             self._wake()
-        return _verdict(outcome), outcome.reply
+        if outcome.decision is Decision.ACCEPTED:
+            # a payment that came by a push has no reply of its own, and this is what any would say
+            return _verdict(outcome), outcome.reply or reply
+        return _verdict(outcome), None
 
     # --- enquire -------------------------------------------------------------
 

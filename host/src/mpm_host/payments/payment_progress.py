@@ -18,6 +18,7 @@ from mpm_host.actions.proposals import is_meaningful
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
 from mpm_host.orders.order_store import DETAIL_LENGTH
+from mpm_host.outbox.outbox import Fact, OutboxHook, is_heard, tell
 
 __all__ = ["OrderSummary", "Progress", "counting_orders", "progress_of", "refresh_payment"]
 
@@ -106,6 +107,8 @@ def refresh_payment(connection: Connection, payment_id: str, now: datetime) -> P
         is_meaningful(),
     )
     settled = progress.status is PaymentStatus.SETTLED
+    if settled:
+        _tell_settled(connection, payment_id, now)
     connection.execute(
         sa.update(t.payments)
         .where(t.payments.c.id == payment_id)
@@ -118,3 +121,16 @@ def refresh_payment(connection: Connection, payment_id: str, now: datetime) -> P
         )
     )
     return progress
+
+
+def _tell_settled(connection: Connection, payment_id: str, now: datetime) -> None:
+    """Have it told that a payment settles now, unless it was settled or is being taken back."""
+    if not is_heard(connection, OutboxHook.PAYMENT_SETTLED):
+        return
+    p = t.payments.c
+    query = sa.select(p.company_id).where(
+        p.id == payment_id, p.status != PaymentStatus.SETTLED, p.reversing_at.is_(None)
+    )
+    if (company_id := connection.execute(query).scalar_one_or_none()) is not None:
+        hook = OutboxHook.PAYMENT_SETTLED
+        tell(connection, [Fact(hook=hook, company_id=company_id, subject_id=payment_id, at=now)])

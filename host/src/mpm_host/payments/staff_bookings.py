@@ -18,6 +18,7 @@ from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.directory import AmountRules, CompanyRecord, Directory
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
+from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_writes import BookingWrites
@@ -84,6 +85,7 @@ class StaffBooking:
         )
         accounts[owner.customer_id] = booking.book_allocation(record, owner, device, allocation)
         writes.events.append(self._event(record))
+        writes.note(OutboxHook.PAYMENT_ACCEPTED, record, self.by.at)
         writes.execute(connection)
         self._audit(connection, record, noted)
         return record

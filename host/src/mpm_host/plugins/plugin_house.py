@@ -29,6 +29,7 @@ from mpm_host.directory import (
     ManifestFacts,
 )
 from mpm_host.encryption import Vault
+from mpm_host.outbox.outbox import hooks_of
 from mpm_host.plugins.instance_loading import (
     InstancePlan,
     PlanRequest,
@@ -36,7 +37,7 @@ from mpm_host.plugins.instance_loading import (
     plan_instance,
 )
 from mpm_host.plugins.instance_settings import InstanceTable, open_table, parse_networks, storable
-from mpm_host.plugins.plugin_catalog import PluginCatalog
+from mpm_host.plugins.plugin_catalog import LoadedPlugin, PluginCatalog
 
 __all__ = ["PluginHouse"]
 
@@ -218,7 +219,7 @@ class PluginHouse:
             return record, None
         try:
             plugin = self.catalog.load(record.plugin)
-            record = attrs.evolve(record, facts=ManifestFacts.of(plugin.manifest))
+            record = attrs.evolve(record, facts=_facts_of(plugin))
             table = self._table(record, stored, sealed)
             request = self._request(
                 company.company, record.name, record.plugin, table, managed=record.managed
@@ -292,6 +293,10 @@ class PluginHouse:
         if fresh:
             with self._engines.write.begin() as connection:
                 store_facts(connection, fresh)
+
+
+def _facts_of(plugin: LoadedPlugin) -> ManifestFacts:
+    return ManifestFacts.of(plugin.manifest, hooks=hooks_of(plugin.plugin_class))
 
 
 def _one_line(error: UserError) -> str:
