@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from mpm_core import deprecations
+from mpm_core.deprecations import Deprecation
 from mpm_host.configuration.config import load_config
 from mpm_host.database import tables
 from mpm_host.database.engines import open_engines
@@ -182,6 +184,8 @@ def test_show_tells_what_a_plugin_declares(mpm, plugin_folder):
                 "help": "Key.",
             }
         ],
+        "details": [],
+        "notices": [],
     }
     text = mpm("plugins", "show", "good").output
     assert "title           Good\n" in text
@@ -276,6 +280,42 @@ def test_check_of_an_instance_without_settings_says_so(mpm):
 
 def database():
     return open_engines(load_config(Path("mpm.toml"), os.environ).host.database)
+
+
+# --- what goes away -------------------------------------------------------------------------------
+
+GONE_SOON = Deprecation(hook="mpm_check", since="0.3", removed_in="0.5", write="mpm_health")
+NOTICE = "Plugin.mpm_check is deprecated since mpm-payg-core 0.3 and gone in 0.5; write: mpm_health"
+
+
+@pytest.fixture
+def deprecated(monkeypatch):
+    """Deprecate a hook; the table is empty as long as nothing is."""
+    monkeypatch.setattr(deprecations, "DEPRECATIONS", (GONE_SOON,))
+
+
+@pytest.mark.usefixtures("deprecated")
+def test_show_tells_what_a_plugin_uses_that_goes_away(mpm):
+    assert json.loads(mpm("plugins", "show", "good", "--json").output)["notices"] == [NOTICE]
+    assert mpm("plugins", "show", "good").output.endswith(f"\nNotice: {NOTICE}\n")
+    assert json.loads(mpm("plugins", "show", "idle", "--json").output)["notices"] == []
+
+
+@pytest.mark.usefixtures("deprecated")
+def test_doctor_gives_notice_and_finds_nothing_wrong(mpm):
+    use(mpm, "good")
+    ended = mpm("doctor")
+    assert ended.exit_code == 0
+    assert ended.output.endswith(f"Notice: Plugin 'good': {NOTICE}\nNothing is wrong.\n")
+
+
+def test_show_tells_what_a_manufacturer_asks_of_each_device(mpm, plugin_folder):
+    plugin_folder.install("careful", settings=KEY, manifest="details_class=Settings")
+    allow("careful")
+    shown = json.loads(mpm("plugins", "show", "careful", "--json").output)
+    assert [each["name"] for each in shown["details"]] == ["api_key"]
+    text = mpm("plugins", "show", "careful").output
+    assert "\nIt asks of each device:\n" in text
 
 
 # --- doctor ---------------------------------------------------------------------------------------

@@ -133,6 +133,41 @@ def test_a_wrong_device_is_refused(shop, change, status, code):
     assert shop.api.refused("POST", "/registrations", body) == (status, code)
 
 
+@pytest.mark.parametrize("serial", ["1234", "1" * 21, "12345678X"], ids=["short", "long", "letter"])
+def test_t_80_a_serial_that_its_manufacturer_does_not_print_is_refused(installation, shop, serial):
+    """SunKing prints 5 to 20 digits; upstream's 8 to 15 characters were nobody's rule."""
+    shop_body = {
+        "request_id": "app-1",
+        "customer": {"name": "Baraka", "surname": "Mushi", "phone": "0712345679"},
+        "village_id": shop.village,
+        "device": {
+            "kind": "shs",
+            "serial": serial,
+            "manufacturer": "sunking",
+            "appliance_id": shop.appliance(),
+        },
+    }
+    assert shop.api.refused("POST", "/registrations", shop_body) == (422, "serial_invalid")
+    assert count(installation, t.devices) == 0
+
+
+def test_t_80_a_serial_that_is_used_is_refused(installation, shop):
+    shop.home("12345678")
+    body = {
+        "request_id": "another",
+        "customer": {"name": "Baraka", "surname": "Mushi", "phone": "0712345679"},
+        "village_id": shop.village,
+        "device": {
+            "kind": "shs",
+            "serial": " 12345678 ",
+            "manufacturer": "sunking",
+            "appliance_id": shop.appliance("Home 80"),
+        },
+    }
+    assert shop.api.refused("POST", "/registrations", body) == (409, "duplicate_serial")
+    assert count(installation, t.devices) == 1
+
+
 def test_a_serial_is_unique_over_all_kinds(shop):
     shop.meter()
     body = shop.meter_body(tariff_id=shop.tariff()) | {"request_id": "another"}

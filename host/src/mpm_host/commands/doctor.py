@@ -44,6 +44,7 @@ def _print(diagnosis: Diagnosis) -> None:
     _print_list("", diagnosis.remarks)
     _print_list("Plain http in production: ", diagnosis.plain_http)
     _print_list("Private addresses in production: ", diagnosis.private_addresses)
+    _print_list("Notice: ", diagnosis.notices)
     if diagnosis.is_sound:
         click.echo("Nothing is wrong.")
 

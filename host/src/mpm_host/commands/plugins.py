@@ -72,19 +72,25 @@ def show(*, plugin: str, as_json: bool) -> None:
     if as_json:
         print_json(view)
         return
-    settings = view.pop("settings")
+    settings, details, notices = (view.pop(name) for name in ("settings", "details", "notices"))
     print_pairs((name, _text(value)) for name, value in view.items())
     click.echo()
-    if not settings:
-        click.echo("It has no settings.")
+    _print_settings("setting", settings, loaded.manifest.settings_class)
+    if loaded.manifest.details_class is not None:
+        click.echo("\nIt asks of each device:\n")
+        _print_settings("detail", details, loaded.manifest.details_class)
+    for notice in notices if isinstance(notices, list) else ():
+        click.echo(f"\nNotice: {notice}")
+
+
+def _print_settings(what: str, views: object, settings_class: type) -> None:
+    if not views or not isinstance(views, list):
+        click.echo(f"It has no {what}s.")
     elif sys.stdout.isatty():
-        print_table(
-            ("setting", "type", "default", "what it is"),
-            [_setting_row(row) for row in settings] if isinstance(settings, list) else [],
-            empty="",
-        )
+        headers = (what, "type", "default", "what it is")
+        print_table(headers, [_setting_row(row) for row in views], empty="")
     else:
-        click.echo(documentation_table(loaded.manifest.settings_class), nl=False)
+        click.echo(documentation_table(settings_class), nl=False)
 
 
 @command.command("check")

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from mpm_core import DeviceKind
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
+from mpm_host.imports.import_details import typed_details
 from mpm_host.imports.import_lookup import BatchKnowledge
 from mpm_host.imports.import_matching import (
     check_same_device,
@@ -139,6 +140,12 @@ class BatchDecisions:
             )
         return NewCustomer(name=row.name, surname=row.surname, phone=row.phone)
 
+    def _details(self, row: ImportRow) -> dict[str, object]:
+        context = self._context
+        instance = context.directory.instance_named(context.company.id, row.manufacturer)
+        manifest = context.manifest_of(instance) if instance is not None else None
+        return typed_details(row.details, manifest)
+
     def _register(
         self,
         row: ImportRow,
@@ -156,6 +163,7 @@ class BatchDecisions:
                 serial=row.serial,
                 manufacturer=row.manufacturer,
                 appliance_id=appliance.id if appliance else None,
+                details=self._details(row),
             ),
             tariff_id=tariff.id if tariff else None,
             sale=row.terms,

@@ -9,6 +9,7 @@ import attrs
 
 from mpm_core import UserError
 from mpm_core.settings.values import did_you_mean
+from mpm_host.imports.import_details import is_details_column
 
 __all__ = ["COLUMNS", "Column", "columns_table", "read_header"]
 
@@ -155,6 +156,10 @@ def columns_table() -> str:
         f"| `{column.example}` |"
         for column in COLUMNS
     ]
+    lines.append(
+        "| `details.NAME` |  | What the manufacturer asks of its devices besides the serial; "
+        "`mpm plugins show` lists the names. | `details.secret_key` |"
+    )
     return "\n".join(lines)
 
 
@@ -166,12 +171,14 @@ def read_header(cells: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(cell.strip().lower() for cell in cells)
     counts = Counter(names)
-    problems = [_unknown(name) for name in counts if name not in _NAMES]
+    problems = [
+        _unknown(name) for name in counts if name not in _NAMES and not is_details_column(name)
+    ]
     problems += [f"column {name!r} is missing" for name in _REQUIRED if name not in counts]
     problems += [
         f"column {name!r} is there {count} times"
         for name, count in counts.items()
-        if count > 1 and name in _NAMES
+        if count > 1 and (name in _NAMES or is_details_column(name))
     ]
     if problems:
         raise UserError(

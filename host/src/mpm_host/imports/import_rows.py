@@ -17,6 +17,7 @@ import attrs
 from mpm_core import DeviceKind, Money, Msisdn
 from mpm_core.plans import Period
 from mpm_host.directory import CompanyRecord
+from mpm_host.imports.import_details import details_in
 from mpm_host.imports.import_reader import RawRow
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.inputs import read_name, read_phone, read_serial
@@ -63,6 +64,7 @@ class ImportRow:
     appliance: str | None
     terms: PlanTerms | None
     registered_on: date | None
+    details: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
 def read_row(raw: RawRow, company: CompanyRecord, *, columns: int) -> ImportRow:
@@ -96,6 +98,7 @@ def read_row(raw: RawRow, company: CompanyRecord, *, columns: int) -> ImportRow:
         appliance=cells.name("appliance") if cells.text("appliance") else None,
         terms=_terms(cells),
         registered_on=registered_on,
+        details=details_in(raw.cells),
     )
 
 

@@ -9,6 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from mpm_core import MpmError, NotSupported, PluginLoadError
+from mpm_core.deprecations import deprecation_notices
 from mpm_core.discovery import InstalledPlugin
 from mpm_host.database.tables import attempts, orders
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
@@ -66,6 +67,7 @@ class Diagnosis:
         remarks: what is wrong, or to be done, beside any instance.
         plain_http: instances and URLs that production calls without TLS, by permission.
         private_addresses: instances that production lets call our own network.
+        notices: what of the contract goes away and is used still; it works.
     """
 
     production: bool
@@ -73,6 +75,7 @@ class Diagnosis:
     remarks: tuple[str, ...] = ()
     plain_http: tuple[str, ...] = ()
     private_addresses: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -108,6 +111,7 @@ def diagnose(host: Host, *, slug: str | None = None) -> Diagnosis:
         remarks=(*_remarks(host, slug), *_set_aside(host, companies)),
         plain_http=tuple(_plain_http(host, records)) if production else (),
         private_addresses=tuple(_private_addresses(host, records)) if production else (),
+        notices=tuple(_notices(host, records)),
     )
 
 
@@ -251,6 +255,15 @@ def _set_aside(host: Host, companies: Sequence[CompanyRecord]) -> Iterable[str]:
             f"see `mpm payments list {slug} --status held` (or unknown) and the log, mend the "
             "cause, then `mpm payments retry ID`."
         )
+
+
+def _notices(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
+    """Say once per plugin in use what its author should change before it is too late."""
+    plans = (host.house.plan_of(record.id) for record in records)
+    plugins = {plan.plugin.installed.name: plan.plugin for plan in plans if plan is not None}
+    for name, plugin in sorted(plugins.items()):
+        for notice in deprecation_notices(plugin.plugin_class):
+            yield f"Plugin {name!r}: {notice}"
 
 
 def _plain_http(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:

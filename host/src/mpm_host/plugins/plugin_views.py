@@ -8,6 +8,7 @@ from enum import StrEnum
 import attrs
 
 from mpm_core import Manifest, PluginLoadError
+from mpm_core.deprecations import deprecation_notices
 from mpm_core.discovery import InstalledPlugin
 from mpm_core.settings import describe
 from mpm_core.settings.forms import format_value
@@ -121,6 +122,11 @@ def manifest_view(plugin: LoadedPlugin) -> dict[str, object]:
         "deadline": f"{manifest.deadline:g}",
         "concurrency": manifest.concurrency,
         "settings": [setting_view(each) for each in describe(manifest.settings_class)],
+        "details": [
+            setting_view(each)
+            for each in (describe(manifest.details_class) if manifest.details_class else ())
+        ],
+        "notices": list(deprecation_notices(plugin.plugin_class)),
     }
 
 
