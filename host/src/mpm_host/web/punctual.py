@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["PunctualProtocol"]
 
@@ -65,7 +65,12 @@ class PunctualProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _is_between_requests(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete or not self.cycle.more_body
+        cycle = self._cycle()
+        return cycle is None or cycle.response_complete or not cycle.more_body
+
+    def _cycle(self) -> RequestResponseCycle | None:
+        """Return the request in hand; there is none before the first, whatever its type says."""
+        return self.cycle
 
     def _begin_to_wait(self) -> None:
         self._ends_at = self.loop.time() + self.patience
@@ -84,6 +89,7 @@ class PunctualProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         _LOG.warning("caller_too_slow", source=self.client[0] if self.client else "")
-        if self.cycle is None or not self.cycle.response_started:
+        cycle = self._cycle()
+        if cycle is None or not cycle.response_started:
             self.transport.write(_ANSWER)
         self.transport.close()
