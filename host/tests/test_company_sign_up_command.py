@@ -270,9 +270,10 @@ def test_a_company_of_the_configuration_gets_one_too(mpm):
     Path("secret").write_text("behind the curtain\n")
     ended = mpm(
         "company", "protected-password", "umeme", "--by", "a@example.com", "--password-file",
-        "secret",
+        "secret", "--json",
     )  # fmt: skip
     assert ended.exit_code == 0
+    assert json.loads(ended.output) == {"company": "umeme", "protected_password": "set"}
     assert "protected_password" not in missing(mpm, "umeme")
     rows = mpm("company", "checklist", "umeme").output.splitlines()
     assert rows[1].endswith("change [companies.umeme] in mpm.toml")

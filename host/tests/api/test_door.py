@@ -211,7 +211,7 @@ def test_every_role_may_do_what_the_table_says_and_nothing_else(installation, um
 
 
 def test_every_operation_but_the_public_ones_needs_somebody(installation):
-    anonymous = {"sign_up", "log_in"}
+    anonymous = {"sign_up", "log_in", "confirm_password_reset"}
     assert {each.name for each in OPERATIONS if each.public} == anonymous
     for operation in OPERATIONS:
         if operation.name not in anonymous:

@@ -9,6 +9,7 @@ import click
 from mpm_host.access.login import set_protected_password
 from mpm_host.access.passwords import check_password, hash_password
 from mpm_host.access.user_store import read_email
+from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.passwords import GivenPassword
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.companies.audit_trail import Actor
@@ -23,8 +24,9 @@ __all__ = ["protected_password_command"]
 @click.option(
     "--password-file", metavar="PATH", type=click.Path(path_type=Path), help="File that holds it."
 )
+@json_option
 def protected_password_command(
-    *, slug: str, by: str, password_env: str | None, password_file: Path | None
+    *, slug: str, by: str, password_env: str | None, password_file: Path | None, as_json: bool
 ) -> None:
     """Set the protected-pages password of company SLUG; asks for it on a terminal.
 
@@ -38,4 +40,7 @@ def protected_password_command(
         with host.engines.write.begin() as connection:
             actor = Actor(name=email, at=host.clock(), reason="command line")
             set_protected_password(connection, company.id, hashed, actor)
+    if as_json:
+        print_json({"company": slug, "protected_password": "set"})
+        return
     click.echo(f"The protected-pages password of company {slug!r} is set.")
