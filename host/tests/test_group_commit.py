@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -90,3 +91,24 @@ def test_a_cancelled_wait_does_not_stop_the_writer(engine):
     assert writer.submit(1).cancel() is False
     assert writer.submit(2).result(10) == ("stored", 2)
     writer.close()
+
+
+def test_a_commit_whose_answer_was_lost_is_found_again_and_answered(engine, monkeypatch):
+    """C9: the caller hears what was stored, once, though the first COMMIT seemed to fail."""
+    commit, lost = engine.dialect.do_commit, []
+
+    def lose_first_answer(connection):
+        commit(connection)
+        if not lost:
+            lost.append(True)
+            raise sqlite3.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(engine.dialect, "do_commit", lose_first_answer)
+    writer = GroupCommit(engine, store, name="test")
+
+    assert writer.submit(7).result(10) == ("repeated", 7)
+
+    writer.close()
+    assert lost == [True]
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(things.c.key)).scalars().all() == [7]

@@ -892,3 +892,27 @@ def test_a_token_that_comes_late_is_told_after_the_delay(bench):
             "Token: 1111 2222 3333 4444 5555"
         ),
     ]
+
+
+def test_a_late_refusal_of_an_earlier_attempt_does_not_close_an_order_in_doubt(engines):
+    """C6: whoever was overtaken by the next attempt may not speak for the order any more."""
+    bench = bench_with(engines, recovery=Recovery.KEYED)
+    payment_id = bench.paid()
+
+    def overtaken(order):
+        other = bench.new_worker()
+        for wait in (70, 40, 1):  # the lease is over; the first look; the second attempt
+            bench.later(seconds=wait)
+            other.work_on(order.key)
+        assert bench.attempts(payment_id) == [(1, "unknown"), (2, "unknown")]
+        return Refused("not this time")
+
+    def refuses(order):
+        raise overtaken(order)
+
+    calin(bench).generate += [refuses, lost()]
+    bench.work(payment_id)
+
+    assert bench.status(payment_id) == ("unknown", False, "outcome_unknown")
+    assert bench.order(payment_id)["status"] == "unknown"
+    assert bench.differences() == []

@@ -108,7 +108,7 @@ GUARDS = (
         path=f"{_HOST}/payments/booking.py",
         text="directory, self._addressed(commands), self._now, lock=True",
         instead="directory, self._addressed(commands), self._now, lock=False",
-        tests=(_CALLERS,),
+        tests=("host/tests/test_customer_lock.py",),
     ),
     Guard(
         name="SQLite's writers begin with the write lock",

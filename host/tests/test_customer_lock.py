@@ -1,0 +1,62 @@
+"""Two processes book for one customer at the same time: the second sees what the first left."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from mpm_core import ProcessRequest, Reply
+from mpm_host.database import tables as t
+from mpm_host.payments.booking import Accept, Book
+from mpm_host.verification.verification import verify
+from tests.support.small_company import SmallCompany
+
+METER = "47001234567"
+_BLOCKED = sa.text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def accept(company, reference):
+    return Accept(
+        instance=company.directory.instance_named(company.record.id, "airtel"),
+        request=ProcessRequest(
+            reference=reference, serial=METER, amount=company.money("150"), payer=None
+        ),
+        reply=Reply(status=200, content_type="text/plain", body=b"ok"),
+    )
+
+
+def wait_until_somebody_is_blocked(engines):
+    for _ in range(1000):
+        with engines.read.connect() as connection:
+            if connection.execute(_BLOCKED).scalar_one():
+                return
+        time.sleep(0.01)
+    raise TimeoutError("Nobody waits for a lock.")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_payment_waits_for_the_customer_and_uses_the_credit_the_other_left(engines):
+    company = SmallCompany(engines)
+    company.meter(METER)  # 1 kWh costs 1000: of 150, 50 are left over
+    book = Book(vault=company.vault, clock=lambda: company.now, directory=lambda: company.directory)
+
+    def second():
+        with engines.write.begin() as connection:
+            book(connection, [accept(company, "R2")])
+
+    thread = threading.Thread(target=second)
+    with engines.write.begin() as connection:
+        book(connection, [accept(company, "R1")])
+        thread.start()
+        wait_until_somebody_is_blocked(engines)  # it has read nothing of the customer yet
+    thread.join(10)
+
+    with engines.read.connect() as connection:
+        assert connection.execute(sa.select(t.customers.c.credit)).scalar_one() == 0
+        assert [str(difference) for difference in verify(connection)] == []
