@@ -27,6 +27,8 @@ from mpm_core import (
     Misconfigured,
     Money,
     Msisdn,
+    NoticeEvent,
+    NoticeRequest,
     Objection,
     OutcomeError,
     PaymentFacts,
@@ -56,7 +58,16 @@ from mpm_core import (
 )
 from mpm_core.exact_json import read_json, write_json
 
-VALIDATE, PROCESS, ENQUIRE = "validate", "process", "enquire"
+VALIDATE, PROCESS, ENQUIRE, NOTICE = "validate", "process", "enquire", "notice"
+_WORDS: Mapping[Decision, str] = {
+    Decision.UNAUTHENTICATED: "stranger",
+    Decision.VALIDATED: "may be paid",
+    Decision.ACCEPTED: "booked",
+    Decision.NOTED: "heard",
+    **dict.fromkeys(
+        (Decision.REJECTED, Decision.CONFLICT, Decision.NOT_FOUND, Decision.MALFORMED), "no"
+    ),
+}
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -77,7 +88,7 @@ class AcmePay:
         kind=PluginKind.TELECOM,
         title="Acme Pay",
         settings_class=AcmePaySettings,
-        callback_paths=(VALIDATE, PROCESS, ENQUIRE),
+        callback_paths=(VALIDATE, PROCESS, ENQUIRE, NOTICE),
         payment_step={"TZS": 100},
         minimum_amount="1",
         maximum_amount="1000000",
@@ -117,6 +128,8 @@ class AcmePay:
                 return self.read_process(body)
             case "enquire":
                 return EnquiryRequest(reference=self.text(body, "id"), final=True)
+            case "notice":
+                return self.read_notice(body)
             case _:
                 raise Malformed("there is no such service")
 
@@ -140,6 +153,13 @@ class AcmePay:
             serial=self.serial(self.text(body, "serial")),
             amount=self.amount(body),
         )
+
+    def read_notice(self, body: Mapping[str, Any]) -> ProviderRequest:
+        try:
+            event = NoticeEvent(self.text(body, "event"))
+        except ValueError:
+            raise Malformed("event is none", ("event",)) from None
+        return NoticeRequest(event=event, reference=self.text(body, "key"))
 
     def serial(self, text: str) -> str:
         return text.strip()
@@ -180,19 +200,9 @@ class AcmePay:
         return {"reason": verdict.reason} if word == "no" else {}
 
     def word(self, call: InboundCall, verdict: Verdict) -> str:
-        match verdict.decision:
-            case Decision.UNAUTHENTICATED:
-                return "stranger"
-            case Decision.VALIDATED:
-                return "may be paid"
-            case Decision.ACCEPTED:
-                return "booked"
-            case Decision.FOUND:
-                return self.found(verdict)
-            case Decision.REJECTED | Decision.CONFLICT | Decision.NOT_FOUND | Decision.MALFORMED:
-                return "no"
-            case _:
-                return "again"
+        if verdict.decision is Decision.FOUND:
+            return self.found(verdict)
+        return _WORDS.get(verdict.decision, "again")
 
     def found(self, verdict: Verdict) -> str:
         if verdict.payment is None:
@@ -225,11 +235,16 @@ class AcmePay:
     def mpm_query_payment(self, push: Push, context: CallContext) -> ProviderState:
         answer = self.ask("POST", f"push/{push.key}", {}, context, effect=False)
         body = answer.json()
-        states = {"prompted": PushState.PROMPTED, "unknown": PushState.NOT_FOUND}
+        states = {
+            "prompted": PushState.PROMPTED,
+            "paid": PushState.PAID,
+            "failed": PushState.FAILED,
+            "unknown": PushState.NOT_FOUND,
+        }
         word = body.get("status") if isinstance(body, dict) else None
         if answer.status != 200 or word not in states:
             raise answer.unusable("it is not about a push")
-        return ProviderState(state=states[word])
+        return ProviderState(state=states[word], receipt=body.get("receipt"))
 
     @hookimpl
     def mpm_report_payment(
@@ -288,7 +303,9 @@ class AcmePaySimulator:
     SECRET = "simulated-acme-pay-secret"
 
     def __init__(self) -> None:
-        self._pushes: set[str] = set()
+        self._pushes: dict[str, str] = {}  # how each stands, by its key
+        self.prompts: list[str] = []
+        self.reports: list[str] = []
         self._lock = threading.Lock()
         self._switches = FaultSwitches(("wrong_secret", "malformed", "amount_changed"))
 
@@ -315,13 +332,32 @@ class AcmePaySimulator:
             return SimulatedReply(status=401, body=b"{}")
         path = request.path.removeprefix("pay").strip("/")
         if path == "push":
+            key = json.loads(request.body)["key"]
             with self._lock:
-                self._pushes.add(json.loads(request.body)["key"])
+                self.prompts.append(key)
+                self._pushes[key] = "prompted"
             return SimulatedReply(body=b'{"status":"prompted"}')
         if path.startswith("push/"):
-            known = path.removeprefix("push/") in self._pushes
-            return SimulatedReply(body=b'{"status":"%s"}' % (b"prompted" if known else b"unknown"))
+            state = self._pushes.get(path.removeprefix("push/"), "unknown")
+            more = {"receipt": "MP-1"} if state == "paid" else {}
+            return SimulatedReply(body=json.dumps({"status": state, **more}).encode())
+        if path == "report":
+            self.reports.append(json.loads(request.body)["id"])
         return SimulatedReply(body=b"{}")
+
+    def answer_push(self, key: str, state: str) -> None:
+        """Let the payer of a push pay (`paid`) or not (`failed`), or forget it (`unknown`)."""
+        with self._lock:
+            self._pushes[key] = state
+
+    def notice_call(self, key: str, event: str) -> SimulatedCall:
+        """Return the call that tells what became of a push."""
+        body = json.dumps({"event": event, "key": key}).encode()
+        return SimulatedCall(path=NOTICE, headers=self.signed(body), body=body)
+
+    def signed(self, body: bytes) -> Mapping[str, str]:
+        """Return the headers of a genuine call."""
+        return {"X-Signature": signature(self.SECRET, body)}
 
     def validate_call(
         self, payment: SimulatedPayment, settings: Mapping[str, object]

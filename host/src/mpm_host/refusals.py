@@ -28,6 +28,7 @@ class RefusalCode(StrEnum):
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_SALE = "unknown_sale"
     UNKNOWN_ROW = "unknown_row"
+    UNKNOWN_PUSH = "unknown_push"
     # a value cannot be right
     NAME_INVALID = "name_invalid"
     PHONE_INVALID = "phone_invalid"

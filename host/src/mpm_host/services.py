@@ -25,6 +25,8 @@ from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
 from mpm_host.payments.token_desk import TokenDesk
+from mpm_host.pushes.push_desk import PushDesk
+from mpm_host.pushes.push_worker import PushWorker
 from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
@@ -111,6 +113,21 @@ class Services:
             directory=lambda: host.house.directory,
             plugins_of=host.house.plugins_of,
         )
+        self.push_desk = PushDesk(
+            engines=host.engines,
+            vault=host.vault,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+        )
+        self.pushes = PushWorker(
+            engines=host.engines,
+            clock=host.clock,
+            directory=lambda: host.house.directory,
+            plugins_of=host.house.plugins_of,
+            submit=self.desk.submit,
+            wake=self.wake,
+        )
         self.teller = Teller(
             engines=host.engines,
             vault=host.vault,
@@ -128,6 +145,7 @@ class Services:
                     "messages": guarded(self.messages.work_on, self.messages.note_failure),
                     "devices": self.devices.work_on,
                     "switches": self.switches.work_on,
+                    "pushes": self.pushes.work_on,
                     "tellings": guarded(self.teller.work_on, self.teller.note_failure),
                 },
                 limits=limits,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import attrs
 import structlog
@@ -17,7 +18,6 @@ from mpm_core import (
     CallRefused,
     Decision,
     DeliveryReport,
-    Device,
     EnquiryRequest,
     Heartbeat,
     InboundCall,
@@ -34,7 +34,7 @@ from mpm_core import (
     ValidationRequest,
     Verdict,
 )
-from mpm_core.company_plugins import Asked, CompanyPlugins
+from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
@@ -45,7 +45,8 @@ from mpm_host.encryption import Vault
 from mpm_host.payments.booking import Accept, Book, Command, Deny, Intend, Outcome
 from mpm_host.payments.payment_notices import PaymentNotices
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
-from mpm_host.payments.quotes import Quoted, QuoteQuestion, Quoter, load_device
+from mpm_host.payments.plugin_objections import PluginObjections
+from mpm_host.payments.quotes import Quoted, QuoteQuestion, Quoter
 
 __all__ = ["PaymentDesk"]
 
@@ -101,6 +102,9 @@ class PaymentDesk:
         self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
             engines.read, Quoter(clock=clock, directory=directory), name="quotes"
         )
+        self._objections = PluginObjections(
+            engines=engines, vault=vault, directory=directory, plugins_of=plugins_of
+        )
         self._notices = PaymentNotices(
             engines=engines,
             clock=clock,
@@ -108,6 +112,14 @@ class PaymentDesk:
             submit=self._writer.submit,
             wake=wake,
         )
+
+    def submit(self, command: Command) -> Future[Outcome]:
+        """Have something booked that no telecom's call is about.
+
+        Raises:
+            TooManyWaitingError: nothing will be booked.
+        """
+        return self._writer.submit(command)
 
     def close(self) -> None:
         """Answer what waits, then stop."""
@@ -218,31 +230,18 @@ class PaymentDesk:
     async def _ask_plugins(
         self, inbound: _Inbound, request: ValidationRequest, quoted: Quoted
     ) -> Objection | None:
-        """Let every enabled instance object; the first objection in the order of names counts."""
-        hook, plugins = "mpm_validate_payment", inbound.plugins
-        directory = self._directory()
-        askable = {
-            record.name
-            for record in directory.instances_of(inbound.instance.company_id)
-            if record.takes_new_work and plugins.has_hook(record.name, hook)
-        }
-        if not askable or quoted.device_id is None or quoted.quote is None:
+        """Let every enabled instance object, in a thread: the device is read first."""
+        names = self._objections.askable(inbound.instance, quoted)
+        if not names:
             return None
-        maker = directory.instances[quoted.manufacturer_id or ""].name
-        details_class = plugins.instance(maker).manifest.details_class
-        asked = plugins.ask_all(
-            hook,
+        return await asyncio.to_thread(
+            self._objections.ask,
+            names,
+            inbound.instance,
+            request,
+            quoted,
             correlation_id=inbound.correlation_id,
-            only=askable,
-            payment=request,
-            device=await asyncio.to_thread(self._read_device, quoted.device_id, details_class),
-            quote=quoted.quote,
         )
-        return _first_objection(asked, essential={inbound.instance.name, maker})
-
-    def _read_device(self, device_id: str, details_class: type | None) -> Device:
-        with self._engines.read.connect() as connection:
-            return load_device(connection, device_id, self._vault, details_class)[0]
 
     # --- process -------------------------------------------------------------
 
@@ -326,19 +325,6 @@ def _kind_of(request: object) -> str:
     """Name what a call asks, for logs and counters: *unread* for one that could not be read."""
     name = "unread" if request is None else type(request).__name__
     return name.removesuffix("Request").lower()
-
-
-def _first_objection(asked: Sequence[Asked], *, essential: set[str]) -> Objection | None:
-    """Return the first objection; a failed check counts only of the instances that matter."""
-    for answer in asked:
-        if isinstance(answer.answer, Objection):
-            return answer.answer
-        if answer.error is not None and answer.instance in essential:
-            return Objection(
-                code=ReasonCode.PLUGIN_UNAVAILABLE,
-                message=f"The plugin {answer.instance} could not check the payment.",
-            )
-    return None
 
 
 def _found(record: PaymentRecord) -> Verdict:

@@ -1,7 +1,7 @@
 """Notices: what telecoms tell us unasked. None of them alone ever books money.
 
 A notice that a payment was reversed is believed, for it only takes back. One that a payment was
-made is not: its protocol can be asked, or calls *process*.
+made is not: its protocol can be asked, or calls *process*. One about a push is a reason to ask.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from mpm_host.directory import InstanceRecord
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.booking_commands import Command, Outcome, TakeBack
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
+from mpm_host.pushes.push_store import hear_of_push
 
 __all__ = ["PaymentNotices"]
 
@@ -61,9 +62,20 @@ class PaymentNotices:
                 await self._hear_reversed(instance, notice)
             case NoticeEvent.FAILED:
                 await asyncio.to_thread(self._hear_failed, instance, notice)
-            case NoticeEvent.PAID:
-                pass  # never credited without asking
+                await asyncio.to_thread(self._ask_about_push, instance, notice)
+            case NoticeEvent.PAID:  # never credited without asking
+                await asyncio.to_thread(self._ask_about_push, instance, notice)
         return _NOTED
+
+    def _ask_about_push(self, instance: InstanceRecord, notice: NoticeRequest) -> None:
+        """Have the telecom asked now, if the notice is about a push of ours."""
+        paid = notice.event is NoticeEvent.PAID
+        with self._engines.write.begin() as connection:
+            found = hear_of_push(
+                connection, instance.id, notice.reference, self._clock(), paid=paid
+            )
+        if found:
+            self._wake()
 
     async def _hear_reversed(self, instance: InstanceRecord, notice: NoticeRequest) -> None:
         """Deny a reference nobody booked, for ever; take back one that was."""

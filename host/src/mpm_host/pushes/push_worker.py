@@ -1,0 +1,183 @@
+"""The push worker: prompts the payer's phone once, then asks until the telecom says what became.
+
+Each step is three moves, as of orders: commit what is about to happen, ask the telecom outside any
+transaction, commit what came of it. *Paid* is booked as every payment is, under the push's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import timedelta
+
+import structlog
+
+from mpm_core import Decision, MpmError, ProcessRequest, ProviderState, PushReceipt
+from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.clock import Clock
+from mpm_host.database.engines import Engines
+from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.payments.booking_commands import Accept, Command, Outcome
+from mpm_host.pushes.push_rules import (
+    PushStatus,
+    PushStep,
+    after_prompt,
+    after_query,
+    after_unbookable,
+)
+from mpm_host.pushes.push_store import (
+    PushRecord,
+    announce,
+    keep_details,
+    load_push,
+    postpone_push,
+    write_step,
+)
+
+__all__ = ["PushWorker"]
+
+_LOG = structlog.get_logger(__name__)
+_WAIT_FOR_PLUGIN = timedelta(minutes=10)
+_LEASE_MARGIN = timedelta(seconds=30)
+_STALE = timedelta(minutes=10)  # a prompt that comes later surprises the payer
+_BOOKING_SECONDS = 30.0
+
+
+class PushWorker:
+    """Works on one push at a time; safe to use from several threads and processes.
+
+    Args:
+        engines: of the database.
+        clock: decides what is due.
+        directory: returns companies and instances as they are now.
+        plugins_of: one company's loaded plugins.
+        submit: gives the desk's writer a command.
+        wake: called after a booking that left work for the workers.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, all by name
+        self,
+        *,
+        engines: Engines,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        plugins_of: Callable[[str], CompanyPlugins],
+        submit: Callable[[Command], Future[Outcome]],
+        wake: Callable[[], None],
+    ) -> None:
+        self._engines = engines
+        self._clock = clock
+        self._directory = directory
+        self._plugins_of = plugins_of
+        self._submit = submit
+        self._wake = wake
+
+    def work_on(self, push_id: str) -> None:
+        """Take a push one step further; calling it again, or too early, is harmless."""
+        with self._engines.read.connect() as connection:
+            record = load_push(connection, push_id, self._clock())
+        if record is None:
+            return
+        instance = self._directory().instances.get(record.instance_id)
+        works = instance is not None and instance.finishes_work
+        if record.sent_at is None:
+            self._begin(record, instance if works else None)
+        elif instance is not None and works:
+            self._look(record, instance)
+        else:
+            with self._engines.write.begin() as connection:
+                postpone_push(connection, record, self._clock() + _WAIT_FOR_PLUGIN)
+
+    # --- prompting --------------------------------------------------------------------------------
+
+    def _begin(self, record: PushRecord, instance: InstanceRecord | None) -> None:
+        if instance is None:
+            self._write(record, _unsent("The telecom's plugin cannot work; nothing was sent."))
+        elif self._clock() - record.created_at > _STALE:
+            self._write(record, _unsent("It could not be sent in time; nothing was sent."))
+        else:
+            self._prompt(record, instance)
+
+    def _prompt(self, record: PushRecord, instance: InstanceRecord) -> None:
+        plugins = self._plugins_of(record.company_id)
+        deadline = timedelta(seconds=plugins.instance(instance.name).manifest.deadline)
+        with self._engines.write.begin() as connection:
+            begun = announce(connection, record, self._clock(), deadline + _LEASE_MARGIN)
+        if begun is None:
+            return
+        answer: PushReceipt | MpmError
+        try:
+            answer = plugins.push_payment(
+                instance.name, begun.push, correlation_id=begun.payment_id
+            )
+        except MpmError as error:
+            answer = error
+        details: Mapping[str, str] = answer.details if isinstance(answer, PushReceipt) else {}
+        if not self._write(begun, after_prompt(answer), details=details) and details:
+            with self._engines.write.begin() as connection:
+                keep_details(connection, begun.id, details)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def _look(self, record: PushRecord, instance: InstanceRecord) -> None:
+        plugins = self._plugins_of(record.company_id)
+        answer: ProviderState | MpmError
+        try:
+            answer = plugins.query_payment(
+                instance.name, record.push, correlation_id=record.payment_id
+            )
+        except MpmError as error:
+            answer = error
+        step = after_query(answer, record.facts)
+        details: Mapping[str, str] = {}
+        if isinstance(answer, ProviderState):
+            details = answer.details
+            if step.to_book:
+                step = self._book(record, instance, answer, step)
+        self._write(record, step, details=details)
+
+    def _book(
+        self, record: PushRecord, instance: InstanceRecord, state: ProviderState, step: PushStep
+    ) -> PushStep:
+        """Book what was paid, before the push says so; asked again, it is the same payment."""
+        push = record.push
+        command = Accept(
+            instance=instance,
+            request=ProcessRequest(
+                reference=push.key,
+                serial=push.serial,
+                amount=state.amount or push.amount,
+                payer=push.payer,
+                receipt=state.receipt,
+            ),
+            reply=None,
+        )
+        outcome = self._submit(command).result(timeout=_BOOKING_SECONDS)
+        if outcome.has_work:
+            self._wake()
+        if outcome.decision is Decision.ACCEPTED:
+            return step
+        why = f"not booked: {outcome.message}"
+        if state.amount is not None and state.amount != push.amount:
+            why = f"{state.amount} instead of {push.amount}"
+        return after_unbookable(record.facts, why)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def _write(
+        self, record: PushRecord, step: PushStep, *, details: Mapping[str, str] | None = None
+    ) -> bool:
+        with self._engines.write.begin() as connection:
+            written = write_step(connection, record, step, self._clock(), details=details)
+        _LOG.info(
+            "push_step",
+            push=record.id,
+            status=step.status.value,
+            written=written,
+            correlation_id=record.payment_id,
+        )
+        return written
+
+
+def _unsent(why: str) -> PushStep:
+    return PushStep(status=PushStatus.FAILED, detail=why)

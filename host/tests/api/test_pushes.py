@@ -1,0 +1,368 @@
+"""Pushes through the API, with a simulated telecom at the other side."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from host.tests.api.conftest import PLUGINS
+from host.tests.api.worlds import Shop
+from mpm_core import SimulatedReply
+from mpm_core.simulation.server import serve
+from mpm_host.access.roles import Role
+from mpm_host.database import tables as t
+from mpm_host.database.outbox_tables import pushes, tellings
+from mpm_host.encryption import new_key
+from mpm_host.plugins.instance_settings import InstanceTable
+from mpm_host.verification.verification import verify
+from tests.kit.acme_pay import AcmePaySimulator
+
+SERIAL = "47001234567"
+PHONE = "+255712345678"
+
+
+@pytest.fixture
+def config_text(database_url, plugin_folder):
+    plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
+    return (
+        "[host]\n"
+        f'database = "{database_url}"\n'
+        'allowed_plugins = ["calin", "sunking", "airtel", "acme-pay"]\n'
+        f'secret_key = "{new_key()}"\n'
+        'mode = "development"\n'
+    )
+
+
+class Telecom:
+    """A company with a meter and Acme Pay, and the worker of its pushes."""
+
+    def __init__(self, installation, simulation):
+        self.installation = installation
+        self.simulator, self.base_url = simulation
+        self.clock = installation.clock
+        self.services = installation.services
+        self.api = installation.company("umeme", PLUGINS)
+        Shop(self.api).meter(SERIAL)
+        table = InstanceTable.split(self.simulator.settings(self.base_url))
+        host = installation.host
+        self.instance = host.companies.enable(
+            "umeme", "acme", "acme-pay", table, installation.actor
+        )
+        self.engines = host.engines
+
+    def body(self, **changes):
+        body = {"instance": "acme", "serial": SERIAL, "amount": "1000", "msisdn": "0712345678"}
+        return body | changes
+
+    def push(self):
+        """Ask for a push; return it and its key."""
+        made = self.api.ok("POST", "/pushes", self.body())
+        return made["id"], made["reference"]
+
+    def work(self, push_id, **later):
+        """Let the worker look at a push, after a while, if it is due; return it."""
+        self.clock.move(**later)
+        with self.engines.read.connect() as connection:
+            query = sa.select(pushes.c.next_at).where(pushes.c.id == push_id)
+            next_at = connection.execute(query).scalar_one()
+        if next_at is not None and next_at <= self.clock():
+            self.services.pushes.work_on(push_id)
+        return self.show(push_id)
+
+    def show(self, push_id):
+        return self.api.ok("GET", f"/pushes/{push_id}")
+
+    def status(self, push_id):
+        return self.show(push_id)["status"]
+
+    def payment(self, push_id):
+        return self.api.ok("GET", f"/payments/{self.show(push_id)['payment_id']}")
+
+    def notice(self, key, event):
+        call = self.simulator.notice_call(key, event)
+        url = f"/callbacks/{self.instance.callback_key}/{call.path}"
+        answer = self.installation.client.post(url, content=call.body, headers=call.headers)
+        assert (answer.status_code, answer.json()) == (200, {"status": "heard"})
+
+    def verified(self):
+        with self.engines.read.connect() as connection:
+            return [str(difference) for difference in verify(connection)]
+
+
+@pytest.fixture
+def telecom(installation):
+    simulator = AcmePaySimulator()
+    with serve({"acme-pay": simulator}) as simulation:
+        yield Telecom(installation, (simulator, simulation.base_url("acme-pay")))
+
+
+# --- the good way -----------------------------------------------------------------------------
+
+
+def test_a_push_that_is_paid_books_once_under_our_reference(telecom):
+    push_id, key = telecom.push()
+    assert (telecom.status(push_id), telecom.payment(push_id)["status"]) == (
+        "requested",
+        "validated",
+    )
+    assert telecom.work(push_id)["status"] == "requested"
+    assert telecom.simulator.prompts == [key]
+    telecom.simulator.answer_push(key, "paid")
+    paid = telecom.work(push_id, seconds=30)
+    payment = telecom.payment(push_id)
+    assert (paid["status"], paid["detail"]) == ("paid", "")
+    assert (payment["status"], payment["reference"], payment["receipt"]) == (
+        "token_pending",
+        key,
+        "MP-1",
+    )
+    assert payment["lines"] == [{"kind": "energy", "amount": "1000", "refers_to": None}]
+    assert telecom.work(push_id, days=2)["status"] == "paid"
+    assert len(telecom.api.ok("GET", "/payments")["items"]) == 1
+    assert telecom.verified() == []
+
+
+def test_a_push_is_shown_with_a_masked_number_and_audited(telecom):
+    push_id, key = telecom.push()
+    assert telecom.show(push_id) == {
+        "id": push_id,
+        "instance": "acme",
+        "reference": key,
+        "serial": SERIAL,
+        "amount": "1000",
+        "currency": "TZS",
+        "msisdn": "+255•••••••78",
+        "status": "requested",
+        "detail": "",
+        "payment_id": telecom.show(push_id)["payment_id"],
+        "created_at": "2026-03-02T09:00:00Z",
+        "sent_at": None,
+        "finished_at": None,
+    }
+    [noted] = [
+        line for line in telecom.installation.audit(telecom.api) if line["subject"] == push_id
+    ]
+    assert (noted["action"], noted["after"]["msisdn"]) == ("push.requested", "+255•••••••78")
+
+
+def test_pushes_are_listed_newest_first_by_status_and_page(telecom):
+    made = [telecom.push()[0] for _ in range(3)]
+    first = telecom.api.ok("GET", "/pushes", limit=2)
+    assert [push["id"] for push in first["items"]] == made[:0:-1]
+    rest = telecom.api.ok("GET", "/pushes", limit=2, cursor=first["next"])
+    assert ([push["id"] for push in rest["items"]], rest["next"]) == (made[:1], None)
+    assert telecom.api.ok("GET", "/pushes", status="paid")["items"] == []
+
+
+def test_a_repeated_request_with_one_key_is_one_push(telecom):
+    key = {"Idempotency-Key": "k-1"}
+    first = telecom.api.ok("POST", "/pushes", telecom.body(), headers=key)
+    assert telecom.api.ok("POST", "/pushes", telecom.body(), headers=key) == first
+    assert len(telecom.api.ok("GET", "/pushes")["items"]) == 1
+
+
+# --- what is refused before anybody is asked --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        pytest.param({"serial": "1"}, (404, "unknown_serial"), id="unknown serial"),
+        pytest.param({"amount": "0.50"}, (422, "amount_invalid"), id="no whole shilling"),
+        pytest.param({"amount": "2000000"}, (422, "amount_above_maximum"), id="above the maximum"),
+        pytest.param({"msisdn": "abc"}, (422, "phone_invalid"), id="no phone"),
+        pytest.param({"instance": "x"}, (404, "unknown_instance"), id="unknown instance"),
+        pytest.param({"instance": "calin"}, (409, "operation_not_supported"), id="cannot push"),
+    ],
+)
+def test_a_push_that_could_not_be_booked_is_refused(telecom, changes, refusal):
+    status, code = telecom.api.refused("POST", "/pushes", telecom.body(**changes))
+    assert (status, code) == refusal
+    assert telecom.api.ok("GET", "/pushes")["items"] == []
+    assert telecom.api.ok("GET", "/payments")["items"] == []
+
+
+def test_a_disabled_instance_takes_no_pushes(telecom):
+    host = telecom.installation.host
+    host.companies.disable("umeme", "acme", telecom.installation.actor)
+    assert telecom.api.refused("POST", "/pushes", telecom.body()) == (409, "plugin_not_enabled")
+
+
+def test_who_may_not_take_payments_may_not_push(telecom):
+    operator = telecom.installation.key(role=Role.OPERATOR)
+    assert operator.refused("POST", "/pushes", telecom.body()) == (403, "forbidden")
+
+
+# --- what can go wrong ------------------------------------------------------------------------
+
+
+def test_a_push_is_sent_once_however_often_the_worker_begins(telecom):
+    push_id, key = telecom.push()
+    for _ in range(3):
+        telecom.services.pushes.work_on(push_id)
+    assert telecom.simulator.prompts == [key]
+
+
+def test_a_worker_that_died_while_asking_never_sends_again(telecom, monkeypatch):
+    push_id, key = telecom.push()
+
+    def die(*_values, **_named):
+        raise KeyboardInterrupt
+
+    plugins = telecom.installation.host.house.plugins_of(telecom.instance.company_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(plugins, "push_payment", die)
+        with pytest.raises(KeyboardInterrupt):
+            telecom.services.pushes.work_on(push_id)
+    telecom.simulator.answer_push(key, "paid")  # it had been sent after all
+    assert telecom.work(push_id, seconds=30)["status"] == "requested"  # its lease is not over
+    assert telecom.work(push_id, minutes=5)["status"] == "paid"
+    assert telecom.simulator.prompts == []
+
+
+def test_a_lost_answer_is_unknown_until_the_telecom_says_paid(telecom):
+    push_id, key = telecom.push()
+    telecom.simulator.handle, handle = garbled, telecom.simulator.handle
+    assert telecom.work(push_id)["status"] == "unknown"
+    assert telecom.payment(push_id)["status"] == "validated"
+    assert telecom.work(push_id, seconds=30)["status"] == "unknown"
+    telecom.simulator.handle = handle
+    telecom.simulator.answer_push(key, "paid")
+    assert telecom.work(push_id, hours=1)["status"] == "paid"
+    assert telecom.payment(push_id)["status"] == "token_pending"
+    assert telecom.simulator.prompts == []  # never sent again
+
+
+def garbled(_request):
+    return SimulatedReply(status=500, body=b"<html>")
+
+
+def test_not_found_ends_a_push_only_twice_and_late(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "unknown")
+    assert telecom.work(push_id, minutes=1)["status"] == "requested"
+    assert telecom.work(push_id, minutes=14)["status"] == "requested"
+    assert telecom.work(push_id, minutes=5)["status"] == "failed"
+    payment = telecom.payment(push_id)
+    assert (payment["status"], payment["reason"]) == ("rejected", "push_failed")
+
+
+def test_a_failed_push_is_booked_when_it_was_paid_after_all(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "failed")
+    assert telecom.work(push_id, seconds=30)["status"] == "failed"
+    telecom.simulator.answer_push(key, "paid")
+    telecom.notice(key, "paid")
+    assert telecom.status(push_id) == "unknown"
+    assert telecom.work(push_id)["status"] == "paid"
+    payment = telecom.payment(push_id)
+    assert (payment["status"], payment["reason"]) == ("token_pending", "")
+    assert telecom.verified() == []
+
+
+@pytest.mark.parametrize("event", ["paid", "failed"])
+def test_a_notice_alone_changes_nothing(telecom, event):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.notice(key, event)
+    assert telecom.work(push_id)["status"] == "requested"  # asked at once: it is only prompted
+    assert telecom.payment(push_id)["status"] == "validated"
+
+
+def test_a_notice_has_the_telecom_asked_at_once(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid")
+    assert telecom.work(push_id)["status"] == "requested"  # not due yet
+    telecom.notice(key, "paid")
+    assert telecom.work(push_id)["status"] == "paid"
+
+
+def test_a_failure_notice_after_success_is_a_conflict_and_keeps_the_money(telecom):
+    """P7."""
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid")
+    telecom.work(push_id, seconds=30)
+    telecom.notice(key, "failed")
+    payment = telecom.payment(push_id)
+    assert (payment["status"], payment["conflict"]) == ("token_pending", True)
+    assert telecom.status(push_id) == "paid"
+
+
+def test_a_push_that_waited_too_long_is_not_sent(telecom):
+    push_id, _ = telecom.push()
+    failed = telecom.work(push_id, minutes=11)
+    assert (failed["status"], failed["detail"]) == (
+        "failed",
+        "It could not be sent in time; nothing was sent.",
+    )
+    assert telecom.simulator.prompts == []
+
+
+def test_a_paid_push_that_we_had_denied_waits_for_a_person(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    with telecom.engines.write.begin() as connection:
+        connection.execute(
+            sa.update(t.payments).where(t.payments.c.reference == key).values(status="denied")
+        )
+    telecom.simulator.answer_push(key, "paid")
+    asked = telecom.work(push_id, seconds=30)
+    assert asked["status"] == "unknown"
+    assert asked["detail"].startswith("The telecom says that it was paid, but not booked: ")
+    payment = telecom.payment(push_id)
+    assert (payment["status"], payment["needs_person"], payment["conflict"]) == (
+        "denied",
+        True,
+        True,
+    )
+
+
+def test_a_payment_that_came_by_a_push_is_not_reported_to_its_telecom(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid")
+    telecom.work(push_id, seconds=30)
+    with telecom.engines.read.connect() as connection:
+        told = connection.execute(sa.select(tellings.c.hook)).scalars().all()
+    assert told == ["mpm_payment_accepted"]
+
+
+def test_a_payment_that_came_by_a_call_is_reported_to_its_telecom(telecom):
+    body = {"id": "T-1", "serial": SERIAL, "amount": "1000", "phone": PHONE}
+    raw = json.dumps(body).encode()
+    headers = telecom.simulator.signed(raw)
+    url = f"/callbacks/{telecom.instance.callback_key}/process"
+    answer = telecom.installation.client.post(url, content=raw, headers=headers)
+    assert answer.json() == {"status": "booked"}
+    with telecom.engines.read.connect() as connection:
+        rows = connection.execute(sa.select(tellings.c.id, tellings.c.hook)).all()
+    for row in rows:
+        telecom.services.teller.work_on(row.id)
+    assert sorted(row.hook for row in rows) == ["mpm_payment_accepted", "mpm_report_payment"]
+    assert telecom.simulator.reports == ["T-1"]
+    with telecom.engines.read.connect() as connection:
+        assert connection.execute(sa.select(tellings.c.id)).all() == []
+
+
+def test_a_call_for_a_payment_that_came_by_a_push_hears_that_it_is_booked(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid")
+    telecom.work(push_id, seconds=30)
+    raw = json.dumps({"id": key, "serial": SERIAL, "amount": "1000"}).encode()
+    url = f"/callbacks/{telecom.instance.callback_key}/process"
+    answers = [
+        telecom.installation.client.post(
+            url, content=raw, headers=telecom.simulator.signed(raw)
+        ).content
+        for _ in range(2)
+    ]
+    assert [json.loads(answer) for answer in answers] == [{"status": "booked"}] * 2
+    assert len(telecom.api.ok("GET", "/payments")["items"]) == 1
+    assert telecom.verified() == []
