@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mpm_core import DeviceMapping
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
@@ -27,6 +28,7 @@ def unrecovered(scene: Scene) -> list[str]:
             *_vendor_counted_otherwise(scene, connection),
             *_switched_otherwise(scene, connection),
             *_not_told(scene, connection),
+            *_forgotten(connection),
         ]
 
 
@@ -75,6 +77,14 @@ def _not_told(scene: Scene, connection: Connection) -> Iterator[str]:
         yield f"never sent: {text}"
     for _, text in sent - ours:
         yield f"sent and not ours: {text}"
+
+
+def _forgotten(connection: Connection) -> Iterator[str]:
+    """Every device is looked up, or will be."""
+    d = t.devices.c
+    query = sa.select(d.serial).where(d.mapping == DeviceMapping.UNKNOWN, d.next_at.is_(None))
+    for serial in connection.execute(query).scalars():
+        yield f"{serial} was never looked up and never will be"
 
 
 def type_all_codes(scene: Scene) -> Sequence[str]:
