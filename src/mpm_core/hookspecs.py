@@ -10,7 +10,12 @@ Three ways of calling:
 * **routed**: exactly one instance is called, the one named by the device or the callback. `None`
   or another type than stated is a contract violation.
 * **asked**: every enabled instance of the company is asked, in the order of instance names.
-* **told**: every enabled instance is told, after the fact; answers and errors change nothing.
+* **told**: every enabled instance is told, after the fact; answers and errors change nothing. What
+  is told was committed together with the fact, so it survives a crash. Each telling is repeated
+  until the instance has heard it (10 s, 1 min, 5 min, 30 min, 2 h after a failure), then set aside
+  and shown by `mpm doctor`. It may come twice and in any order; its values are read when it is
+  told, so a payment may have gone on since. It holds no tokens, and no details or state of a device
+  unless the device is the instance's own.
 
 *Pure* hooks run in the caller's thread: no I/O, no waiting, the same answer for the same arguments.
 *Vendor* hooks run in the instance's own bounded pool and must call out through `runtime.http` only;
@@ -19,9 +24,8 @@ as evidence. Vendor hooks raise from `mpm_core.errors`: `Refused`, `NotSent`, `T
 `OutcomeUnknown`, `Misconfigured`. A vendor hook never repeats a request that may have had an
 effect.
 
-`mpm-host` 0.1 does not call all of them yet: pushes (`mpm_push_payment`, `mpm_query_payment`),
-`mpm_report_payment`, `mpm_clear_device`, `mpm_read_device` and the told hooks wait for later
-versions.
+`mpm-host` 0.1 does not call all of them yet: `mpm_clear_device` and `mpm_read_device` wait for
+later versions.
 """
 
 from __future__ import annotations
@@ -99,8 +103,19 @@ def mpm_report_payment(
 ) -> ReportReceipt:
     """Tell the telecom the result of a payment, where its protocol wants that.
 
-    Routed, as soon as the desk has decided; repeated with backoff until answered, so it must be
-    safe to repeat. Vendor hook.
+    Routed, as soon as a process call was accepted, never waiting for the token. Repeated with
+    backoff, whatever it failed with, and once more for each repeated process call, so it must be
+    safe to repeat; `payment.reference` says which one it is. After the last try the payment is a
+    conflict for a person. Not called for payments that a push brought, nor for calls that were
+    refused. Vendor hook.
+
+    Args:
+        payment: with `details`, what the telecom's calls asked us to keep.
+        verdict: *accepted*, with our number.
+        context: who is calling.
+
+    Returns:
+        Whether the telecom did what was reported; if not, a person must look.
     """
 
 
@@ -111,8 +126,9 @@ def mpm_report_payment(
 def mpm_push_payment(push: Push, context: CallContext) -> PushReceipt:
     """Ask the telecom to prompt the payer's phone.
 
-    Routed, once per push: the push is stored and committed before, and never sent again while its
-    outcome is unknown. Vendor hook.
+    Routed, once per push: the push is stored and committed before, and never sent again by itself,
+    whatever comes of it. `NotSent`, `Throttled`, `Misconfigured` and `Refused` end it as *failed*;
+    anything else leaves it *unknown*, and `mpm_query_payment` is asked. Vendor hook.
     """
 
 
@@ -120,7 +136,10 @@ def mpm_push_payment(push: Push, context: CallContext) -> PushReceipt:
 def mpm_query_payment(push: Push, context: CallContext) -> ProviderState:
     """Ask the telecom what became of a push.
 
-    Routed, repeated on a schedule. Vendor hook, without effect.
+    Routed, repeated on a schedule, and at once when a notice (`mpm_read_call`) names `push.key`: no
+    notice is believed alone. *Paid* books the money, once. *Not found* ends a push only if it is
+    said twice, more than 15 minutes after it was sent. Pushes are only offered for plugins that
+    have this hook, too. Vendor hook, without effect.
     """
 
 
@@ -141,7 +160,7 @@ def mpm_validate_payment(
 
 @hookspec
 def mpm_payment_accepted(payment: PaymentFacts, context: CallContext) -> None:
-    """A payment was booked. Told after commit, at least once."""
+    """A payment was booked, maybe as nobody's yet. Told after commit, at least once."""
 
 
 @hookspec
@@ -236,13 +255,14 @@ def mpm_switch_device(device: Device, on: bool, order: Order, context: CallConte
 def mpm_token_issued(device: Device, charge: Charge, order: Order, context: CallContext) -> None:
     """A token was stored and its message queued.
 
-    Told after commit, at least once; without codes.
+    Told after commit, at least once; without codes. `order.prepared` is empty unless the device is
+    the instance's own.
     """
 
 
 @hookspec
 def mpm_order_held(device: Device, charge: Charge, order: Order, context: CallContext) -> None:
-    """An order waits for a person. Told after commit, at least once."""
+    """An order waits for a person. Told after commit, at least once; else as `mpm_token_issued`."""
 
 
 @hookspec
@@ -264,7 +284,11 @@ def mpm_send_message(message: Message, context: CallContext) -> MessageReceipt:
 
 @hookspec
 def mpm_message_sent(message: Message, context: CallContext) -> None:
-    """A message was handed to the gateway. Told after commit, at least once."""
+    """A message was handed to the gateway.
+
+    Told after commit, at least once. `message.body` is empty, for it may hold tokens; `message.to`
+    is the whole number.
+    """
 
 
 # --- every plugin ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ __all__ = ["captured_statements", "scanning_statements"]
 _GROWING = "|".join(
     f"mpm_{name}"
     for name in ("payment", "entry", "order", "message", "token", "attempt", "event", "customer",
-                 "device", "plan", "plan_row", "access_debt")
+                 "device", "plan", "plan_row", "access_debt", "telling", "push")
 )  # fmt: skip
 _SCANS = {
     "sqlite": re.compile(rf"^SCAN (?:{_GROWING})\b"),  # also over an index: that is all of it

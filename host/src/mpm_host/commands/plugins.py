@@ -11,6 +11,7 @@ from mpm_core import MpmError
 from mpm_core.settings.forms import documentation_table
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.plugin_scaffold import new_command, requirements_option
+from mpm_host.commands.plugin_tellings import retell
 from mpm_host.commands.surroundings import configuration, failures_printed, opened_host
 from mpm_host.identifiers import new_identifier
 from mpm_host.plugins.plugin_catalog import PluginCatalog
@@ -26,6 +27,7 @@ def command() -> None:
 
 
 command.add_command(new_command)
+command.add_command(retell)
 
 
 @command.command("list")

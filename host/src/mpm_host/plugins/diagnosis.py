@@ -16,6 +16,7 @@ from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.host import Host
 from mpm_host.identifiers import new_identifier
 from mpm_host.orders.set_aside import count_set_aside
+from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.plugins.instance_loading import called_urls
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -108,7 +109,7 @@ def diagnose(host: Host, *, slug: str | None = None) -> Diagnosis:
     return Diagnosis(
         production=production,
         findings=tuple(findings),
-        remarks=(*_remarks(host, slug), *_set_aside(host, companies)),
+        remarks=(*_remarks(host, slug), *_set_aside(host, companies), *_not_told(host, companies)),
         plain_http=tuple(_plain_http(host, records)) if production else (),
         private_addresses=tuple(_private_addresses(host, records)) if production else (),
         notices=tuple(_notices(host, records)),
@@ -264,6 +265,18 @@ def _notices(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
     for name, plugin in sorted(plugins.items()):
         for notice in deprecation_notices(plugin.plugin_class):
             yield f"Plugin {name!r}: {notice}"
+
+
+def _not_told(host: Host, companies: Sequence[CompanyRecord]) -> Iterable[str]:
+    slugs = {company.id: company.company.slug for company in companies}
+    with host.engines.read.connect() as connection:
+        found = count_set_aside_tellings(connection, [*slugs])
+    for each in found:
+        slug, name = slugs[each.company_id], host.house.directory.instances[each.instance_id].name
+        yield (
+            f"{slug}/{name} was not told {each.count} facts, though it was tried again and again: "
+            f"{each.detail} Mend it, then `mpm plugins retell {slug} {name}`."
+        )
 
 
 def _plain_http(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
