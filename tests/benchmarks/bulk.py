@@ -1,7 +1,7 @@
-"""A database with a long history, made inside the database by copying real payments.
+"""A database with many devices and a long history, made inside the database by copying real ones.
 
-What is copied was booked by the real desk, so that the history looks like one; orders and messages
-of the copies are finished, as old ones are.
+What is copied was registered and booked by the real host, so that the copies look like it; orders
+and messages of the copies are finished, as old ones are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from mpm_host.database import tables as t
 
-__all__ = ["copy_history"]
+__all__ = ["copy_customers", "copy_history"]
 
 _TEMPLATES = 200
 _OFFSET = 10_000_000  # these digits after a zero replace the beginning of an id
@@ -24,10 +24,24 @@ _FINISHED: Mapping[str, Mapping[str, object]] = {
     "mpm_payment": {"status": "settled"},
     "mpm_order": {"status": "issued", "next_at": None, "finished_at": 1},
     "mpm_message": {"status": "sent", "next_at": None, "sent_at": 1},
+    "mpm_device": {"next_at": None},
 }
 # What a database does by itself after a while; here it must not be measured.
 _TIDY = {"sqlite": ("ANALYZE",), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 _COPIED = (t.payments, t.entries, t.orders, t.messages)
+
+
+def copy_customers(engine: Engine, *, devices: int) -> None:
+    """Add so many customers with a device each, copies of those that are there."""
+    c = t.customers.c
+    with engine.begin() as connection:
+        query = sa.select(c.id).order_by(c.id).limit(_TEMPLATES)
+        templates = connection.execute(query).scalars().all()
+        rounds = devices // len(templates)
+        connection.execute(_copy(t.customers, c.id.in_(templates), 0, rounds))
+        owned = t.devices.c.customer_id.in_(templates)
+        connection.execute(_copy(t.devices, owned, 0, rounds, owners=True))
+    _tidy(engine)
 
 
 def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> None:
@@ -47,29 +61,47 @@ def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> N
         for table in _COPIED:
             key = table.c.id if table is t.payments else table.c.payment_id
             connection.execute(_copy(table, key.in_(templates), first, rounds))
+    _tidy(engine)
+
+
+def _tidy(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in _TIDY[engine.dialect.name]:
             connection.exec_driver_sql(statement)
 
 
-def _copy(table: sa.Table, chosen: sa.ColumnElement[bool], first: int, rounds: int) -> sa.Insert:
-    """Write one INSERT that copies the chosen rows so many times under other keys."""
+def _copy(
+    table: sa.Table,
+    chosen: sa.ColumnElement[bool],
+    first: int,
+    rounds: int,
+    *,
+    owners: bool = False,
+) -> sa.Insert:
+    """Write one INSERT that copies the chosen rows so many times under other keys.
+
+    Args:
+        owners: were copied as well, so that each copy belongs to a copy.
+    """
     numbers = sa.select(sa.literal(first).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.n + 1).where(numbers.c.n < first + rounds - 1))
-    columns = [_column(table, column, numbers.c.n) for column in table.c]
+    ids = _IDS | {"customer_id"} if owners else _IDS
+    columns = [_column(table, column, numbers.c.n, ids) for column in table.c]
     source = sa.select(*columns).select_from(table.join(numbers, sa.true())).where(chosen)
     return sa.insert(table).from_select([column.name for column in table.c], source)
 
 
 def _column(
-    table: sa.Table, column: sa.Column[object], n: sa.ColumnElement[int]
+    table: sa.Table, column: sa.Column[object], n: sa.ColumnElement[int], ids: set[str]
 ) -> sa.ColumnElement[Any]:
     number = sa.cast(_OFFSET + n, sa.String)
     finished = _FINISHED.get(table.name, {})
     if column.name in finished:
         return sa.cast(sa.literal(finished[column.name]), _plain(column))
-    if column.name in _IDS:
+    if column.name in ids:
         return sa.literal("0").concat(number).concat(sa.func.substr(column, _REST))
+    if column.name == "serial" and table is t.devices:
+        return column.concat("-").concat(number)
     if column.name in {"reference", "key"} and table is not t.access_debts:
         return column.concat(":").concat(number)
     if column.name == "number":

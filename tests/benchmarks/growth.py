@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.benchmarks.bulk import copy_history
+from tests.benchmarks.bulk import copy_customers, copy_history
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.stage import CUSTOMERS, Stage, both_databases, stage
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -13,6 +13,7 @@ __all__ = ["growth_figures"]
 
 _SHORT, _LONG = 20_000, 200_000
 _LARGE = 10_000_000
+_FEW_DEVICES, _MANY_DEVICES = 20_000, 1_000_000
 _ROUNDS = 4
 _PAYMENTS = 1500
 _COMMAND = "python -m tests.benchmarks --only growth"
@@ -22,9 +23,10 @@ def growth_figures(*, large: bool) -> Iterator[Figure]:
     """Measure on both databases.
 
     Args:
-        large: grow to ten million payments instead of two hundred thousand.
+        large: grow to a million devices and ten million payments instead of twenty and two
+            hundred thousand.
     """
-    end = _LARGE if large else _LONG
+    end, devices = (_LARGE, _MANY_DEVICES) if large else (_LONG, _FEW_DEVICES)
     with both_databases() as urls:
         for kind, url in urls.items():
             with stage(url) as made:
@@ -32,10 +34,14 @@ def growth_figures(*, large: bool) -> Iterator[Figure]:
                 engine = made.desk.host.engines.write
                 copy_history(engine, prefix="SEED", first=0, payments=_SHORT)
                 short = _rate(made, "SHORT")
+                copy_customers(engine, devices=devices)
                 copy_history(engine, prefix="SEED", first=_SHORT, payments=end - _SHORT)
                 long = _rate(made, "LONG")
                 yield Figure(
-                    name=f"cost of a payment at {end:,} payments against {_SHORT:,}, {kind}",
+                    name=(
+                        f"cost of a payment at {end:,} payments and {devices:,} devices "
+                        f"against {_SHORT:,} and {CUSTOMERS:,}, {kind}"
+                    ),
                     value=short / long,
                     target=1.3,
                     at_most=True,
