@@ -1,0 +1,92 @@
+"""One look at the whole database of the machine."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import attrs
+import sqlalchemy as sa
+
+from mpm_host.database import tables as t
+from mpm_host.verification.verification import verify
+
+__all__ = ["Seen"]
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """One look at the whole database.
+
+    Attributes:
+        found: in the words of `Oracle.expected`.
+        differences: what `mpm verify` would print.
+        ids: of payments, by reference, or by id where nobody gave one.
+        orders: the rows of each payment's orders, the oldest first.
+        codes: of tokens, by order.
+    """
+
+    found: dict
+    differences: list
+    ids: dict
+    orders: dict
+    codes: dict
+
+    @classmethod
+    def read(cls, connection, open_codes):
+        """Look."""
+        p, o, d = t.payments.c, t.orders.c, t.devices.c
+        payments = connection.execute(
+            sa.select(p.id, p.reference, p.status, p.amount, p.customer_id)
+        ).all()
+        names = {row.id: row.reference or row.id for row in payments}
+        orders = defaultdict(list)
+        query = sa.select(o.id, o.payment_id, o.status, o.kind, o.due_at, d.serial)
+        for row in connection.execute(query.join(t.devices, d.id == o.device_id).order_by(o.id)):
+            orders[names[row.payment_id]].append(row)
+        k = t.tokens.c
+        tokens = connection.execute(sa.select(k.payment_id, k.order_id, k.codes)).all()
+        access = _access(connection)
+        lines, sources = _entries(connection, names, access)
+        c, r = t.customers.c, t.plan_rows.c
+        found = {
+            "payments": {names[row.id]: (row.status, row.amount, row.customer_id)
+                         for row in payments},
+            "lines": lines,
+            "orders": {name: [(row.serial, row.kind, row.status) for row in rows]
+                       for name, rows in orders.items()},
+            "tokens": dict(Counter(names[row.payment_id] for row in tokens)),
+            "credit": dict(map(tuple, connection.execute(sa.select(c.id, c.credit)))),
+            "rows": dict(map(tuple, connection.execute(sa.select(r.id, r.remaining)))),
+            "access": dict(access.values()),
+            "sources": sources,
+        }  # fmt: skip
+        return cls(
+            found=found,
+            differences=[str(difference) for difference in verify(connection)],
+            ids={name: payment_id for payment_id, name in names.items()},
+            orders=dict(orders),
+            codes={row.order_id: open_codes(row.codes) for row in tokens},
+        )
+
+
+def _access(connection):
+    a, d = t.access_debts.c, t.devices.c
+    query = sa.select(a.id, a.due_on, a.remaining, d.serial)
+    rows = connection.execute(query.join(t.devices, d.id == a.device_id))
+    return {row.id: (f"{row.serial}/{row.due_on}", row.remaining) for row in rows}
+
+
+def _entries(connection, names, access):
+    e, total = t.entries.c, sa.func.sum(t.entries.c.amount).label("total")
+    lines, sources = defaultdict(dict), Counter()
+    for row in connection.execute(
+        sa.select(e.payment_id, e.account, e.refers_to, total)
+        .group_by(e.payment_id, e.account, e.refers_to)
+        .having(total != 0)
+    ):
+        if row.account in {"clearing", "cash"}:
+            sources[row.account] -= int(row.total)
+            continue
+        refers_to = access[row.refers_to][0] if row.refers_to in access else row.refers_to
+        lines[names[row.payment_id]][row.account, refers_to] = int(row.total)
+    return dict(lines), dict(sources)

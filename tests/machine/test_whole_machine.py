@@ -1,0 +1,61 @@
+"""The whole host against a model of it, in random order (T14).
+
+
+from __future__ import annotations
+
+import os
+import random
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.machine.places import PostgresPlace, SqlitePlace
+from tests.machine.simulated_side import MAKERS
+from tests.machine.whole_machine import WholeMachine
+
+CODE = "from tests.machine.simulated_side import {} as Plugin\n__all__ = ['Plugin']\n"
+
+
+def install(plugin_folder):
+    """Install the simulated side, each plugin as a distribution of its own."""
+    for name in (*MAKERS, "telecom", "sms"):
+        plugin_folder.install(name, code=CODE.format(name.title()))
+
+
+def run(place, *, examples, steps=50):
+    """Run the machine; `MPM_SEED` repeats a run, `MPM_MACHINE_EXAMPLES` chooses its size."""
+    seed = int(os.environ.get("MPM_SEED") or random.SystemRandom().randrange(1_000_000))
+    examples = int(os.environ.get("MPM_MACHINE_EXAMPLES", examples))
+    print(f"MPM_SEED={seed} MPM_MACHINE_EXAMPLES={examples}")  # noqa: T201 - to repeat a failure
+    in_haste = os.environ.get("MPM_NO_SHRINK")  # a failure is shown as it came, not made small
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+        phases=(Phase.generate,) if in_haste else tuple(Phase),
+    )
+
+    def machine():
+        return WholeMachine(place)
+
+    run_state_machine_as_test(hypothesis.seed(seed)(machine), settings=chosen)
+    reached = ", ".join(f"{count} {what}" for what, count in sorted(place.reached.items()))
+    print(reached)  # noqa: T201 - what the runs were worth
+
+
+def test_the_whole_host_agrees_with_its_model_whatever_happens(
+    plugin_folder, sqlite_template, tmp_path
+):
+    install(plugin_folder)
+    run(SqlitePlace(sqlite_template, tmp_path), examples=60)
+
+
+def test_the_whole_host_agrees_with_its_model_on_postgresql(
+    plugin_folder, postgresql, postgres_template, tmp_path
+):
+    install(plugin_folder)
+    run(PostgresPlace(postgresql, postgres_template, tmp_path), examples=8)
