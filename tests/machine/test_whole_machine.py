@@ -1,5 +1,4 @@
-"""The whole host against a model of it, in random order (T14).
-
+"""The whole host against a model of it, in random order (T14)."""
 
 from __future__ import annotations
 
