@@ -32,9 +32,12 @@ from mpm_host.directory import Directory, InstanceRecord, InstanceState, Manifes
 from mpm_host.messages.message_sender import MessageSender
 from mpm_host.orders.set_aside import guarded
 from mpm_host.outbox.outbox import OutboxHook, hooks_of, keep_outbox
+from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.outbox.teller import WAITS, Teller
 from mpm_host.payments.booking import Accept, Book
+from mpm_host.work_sources import any_due
 from tests.support.order_bench import NoSettings, OrderBench, energy_grant, lost
+from tests.support.query_plans import captured_statements, scanning_statements
 
 SERIAL = "47001234567"
 CODE = "11112222333344445555"
@@ -368,6 +371,25 @@ def test_booking_says_nothing_more_to_the_database_when_nobody_listens(engines):
     more = [one.split("(")[0] for one in said]
     assert len([one for one in more if "mpm_telling" in one]) == 1
     assert len(without) == len(more) - 1
+
+
+def test_no_statement_of_the_outbox_reads_a_growing_table_as_a_whole(bench):
+    order = bench.order(bench.paid())
+    bench.scripts["calin"].generate.append(energy_grant(CODE))
+    bench.ears["watcher"].failing = [NotSent("down")]
+    with captured_statements(bench.engines.write, bench.engines.read) as said:
+        bench.worker.work_on(order["id"])
+    with bench.engines.read.connect() as connection:
+        due = connection.execute(sa.select(tellings.c.id)).scalars().all()
+    with captured_statements(bench.engines.write, bench.engines.read) as more:
+        for telling_id in due:
+            bench.teller.work_on(telling_id)
+        with bench.engines.read.connect() as connection:
+            connection.execute(any_due(bench.now))
+            count_set_aside_tellings(connection, [bench.record.id])
+    said += more
+    assert len([one for one, _ in said if "mpm_telling" in one]) > 8
+    assert scanning_statements(bench.engines.write, said) == set()
 
 
 # --- plugins that fail ------------------------------------------------------------------------

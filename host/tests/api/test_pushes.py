@@ -18,6 +18,7 @@ from mpm_host.encryption import new_key
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.verification.verification import verify
 from tests.kit.acme_pay import AcmePaySimulator
+from tests.support.query_plans import captured_statements, scanning_statements
 
 SERIAL = "47001234567"
 PHONE = "+255712345678"
@@ -366,3 +367,15 @@ def test_a_call_for_a_payment_that_came_by_a_push_hears_that_it_is_booked(teleco
     assert [json.loads(answer) for answer in answers] == [{"status": "booked"}] * 2
     assert len(telecom.api.ok("GET", "/payments")["items"]) == 1
     assert telecom.verified() == []
+
+
+def test_no_statement_of_a_push_reads_a_growing_table_as_a_whole(telecom):
+    with captured_statements(telecom.engines.write, telecom.engines.read) as said:
+        push_id, key = telecom.push()
+        telecom.work(push_id)
+        telecom.simulator.answer_push(key, "paid")
+        telecom.notice(key, "paid")
+        telecom.work(push_id)
+        telecom.api.ok("GET", "/pushes", status="paid")
+    assert len([one for one, _ in said if "mpm_push" in one]) > 8
+    assert scanning_statements(telecom.engines.write, said) == set()
