@@ -28,7 +28,6 @@ from mpm_host.payments.token_desk import AdHocToken
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.refusals import ServiceRefused
 from mpm_host.services import Services
-from mpm_host.work import Work, WorkLimits
 from tests.machine.company import INSTANCES, SLUG, sell_mill
 from tests.machine.seen import Seen
 from tests.machine.simulated_side import BOOKS
@@ -88,20 +87,13 @@ class RealHost:
         self._catalog = self.host.house.catalog = self._catalog or self.host.house.catalog
         self.host.load()
         sa.event.listen(self.host.engines.write, "commit", self._note_write)
-        self.services = Services(self.host, workers=False)
-        kinds = {
-            "orders": self.services.orders.work_on,
-            "messages": self.services.messages.work_on,
-            "devices": self.services.devices.work_on,
-            "switches": self.services.switches.work_on,
-        }
-        self.work = Work(
-            engines=self.host.engines,
-            clock=lambda: self.now,
-            handlers={kind: self._watched(handler) for kind, handler in kinds.items()},
-            limits=WorkLimits(),
-        )
+        self.services = Services(self.host, workers=True)
+        # The real relay and handlers; only the engine between them is a list, and never started.
+        self.work, self.services._work = self.services._work, None
         self.work._client = self.engine
+        self.work._handlers = {
+            kind: self._watched(handler) for kind, handler in self.work._handlers.items()
+        }
 
     def _note_write(self, _connection):
         self._seen = None
