@@ -16,6 +16,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.encryption import new_key
 from mpm_host.plugins.instance_settings import InstanceTable
+from mpm_host.pushes.push_store import hear_of_push
 from mpm_host.verification.verification import verify
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -281,6 +282,36 @@ def test_a_notice_has_the_telecom_asked_at_once(telecom):
     assert telecom.work(push_id)["status"] == "requested"  # not due yet
     telecom.notice(key, "paid")
     assert telecom.work(push_id)["status"] == "paid"
+
+
+def test_a_notice_that_comes_while_the_telecom_is_asked_is_not_lost(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    handle = telecom.simulator.handle
+
+    def pay_behind_our_back(request):
+        answer = handle(request)  # still *prompted*
+        telecom.simulator.handle = handle
+        telecom.simulator.answer_push(key, "paid")
+        with telecom.engines.write.begin() as connection:
+            assert hear_of_push(connection, telecom.instance.id, key, telecom.clock(), paid=True)
+        return answer
+
+    telecom.simulator.handle = pay_behind_our_back
+    assert telecom.work(push_id, seconds=30)["status"] == "requested"
+    assert telecom.work(push_id)["status"] == "paid"  # due at once, not on the schedule
+
+
+def test_verification_finds_a_paid_push_that_is_not_booked(telecom):
+    push_id, key = telecom.push()
+    with telecom.engines.write.begin() as connection:
+        connection.execute(sa.update(pushes).values(status="paid"))
+    assert telecom.verified() == [
+        (
+            f"umeme: push {push_id}, which is paid: its payment is validated under {key}, "
+            f"expected booked under {key} with its amount (I5)"
+        )
+    ]
 
 
 def test_a_failure_notice_after_success_is_a_conflict_and_keeps_the_money(telecom):
