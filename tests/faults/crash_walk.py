@@ -23,11 +23,13 @@ from tests.faults.scene import Scene
 from tests.faults.town import Device
 from tests.faults.waiting import wait_until_nothing_is_open
 
-__all__ = ["ALL_MAKERS", "CrashWalk"]
+__all__ = ["ALL_MAKERS", "PAYMENTS_PER_LIFE", "CrashWalk"]
 
 ALL_MAKERS = ("calin", "sunking", "angaza", "openpaygo", "daly", "calin")
 _ROUND = len(ALL_MAKERS)
+_ROUNDS = 3  # of payments in one life
 _BIKES = 6
+PAYMENTS_PER_LIFE = _ROUND * _ROUNDS  # at most, besides those for bikes
 _OVER_A_LEASE = timedelta(minutes=3)
 _OVER_A_LOOK = timedelta(seconds=45)
 _OVER_A_DAY = timedelta(hours=25)
@@ -55,6 +57,7 @@ class CrashWalk:
     _payments: Iterator[SimulatedPayment] = attrs.field()
     _bike_payments: Iterator[SimulatedPayment] = attrs.field()
     _settled: int = attrs.field(default=0)
+    _rounds_left: int = attrs.field(default=0)
 
     @_payments.default
     def _pay_in_turn(self) -> Iterator[SimulatedPayment]:
@@ -68,6 +71,7 @@ class CrashWalk:
     def die_at(self, point: CrashPoint, hit: int) -> bool:
         """Let a host live until it dies at a point; tell whether it did."""
         hit = 1 if point in _ACCRUING else hit  # one batch is all there is
+        self._rounds_left = _ROUNDS
         self._before(point)
         self.scene.host.start(crash_at=f"{point}:{hit}")
         until = time.monotonic() + _LIFE_SECONDS
@@ -109,6 +113,12 @@ class CrashWalk:
             if point is CrashPoint.LOOK_DECIDED:
                 self._lose_answers()
                 self.scene.clock.move(_OVER_A_LOOK)
+            self._pay_a_round()
+
+    def _pay_a_round(self) -> None:
+        """Let each kind of device be paid, unless enough is under way: a host may be slow."""
+        if self._rounds_left > 0 and (self.telecom.is_idle or self._rounds_left == _ROUNDS):
+            self._rounds_left -= 1
             self._release(self._payments, _ROUND)
 
     def _let_bikes_run_out(self, count: int) -> None:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.faults.crash_walk import ALL_MAKERS, CrashWalk
+from tests.faults.crash_walk import ALL_MAKERS, PAYMENTS_PER_LIFE, CrashWalk
 from tests.faults.evidence import Findings, examine
 from tests.faults.impatient_telecom import ImpatientTelecom
 from tests.faults.insistent_person import InsistentPerson
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.slow
 
 CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 IDLE_METERS = 3
-PAYMENTS_PER_LIFE = 18  # three rounds; more than most lives take
 
 
 def walk_all_points(walk, hits):
@@ -57,7 +56,7 @@ def test_dying_at_any_crash_point_loses_nothing_and_doubles_nothing(
     tmp_path, database_url, hits, capsys
 ):
     began = time.monotonic()
-    payments = len(walked_points()) * (hits + 1) * PAYMENTS_PER_LIFE
+    payments = len(walked_points()) * hits * PAYMENTS_PER_LIFE
     with crash_scene(
         tmp_path, database_url, payments=payments, makers=ALL_MAKERS, gateways=["africastalking"]
     ) as scene:
