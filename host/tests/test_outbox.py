@@ -35,6 +35,7 @@ from mpm_host.outbox.outbox import OutboxHook, hooks_of, keep_outbox
 from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.outbox.teller import WAITS, Teller
 from mpm_host.payments.booking import Accept, Book
+from mpm_host.payments.payment_progress import refresh_payment
 from mpm_host.work_sources import any_due
 from tests.support.order_bench import NoSettings, OrderBench, energy_grant, lost
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -219,6 +220,7 @@ def bench(engines):
 
 
 def test_a_plugin_is_told_every_fact_of_a_payment_once(bench):
+    """T-68."""
     bench.issued()
     bench.tell()
     assert sorted(bench.ears["watcher"].hooks()) == [
@@ -280,6 +282,14 @@ def test_a_payment_that_settles_again_after_a_person_helped_is_told_once(bench):
     assert sorted(bench.ears["watcher"].hooks()) == [
         "order_held", "payment_settled", "token_issued",
     ]  # fmt: skip
+
+
+def test_a_payment_that_is_settled_already_is_not_told_again(bench):
+    payment_id = bench.issued()
+    bench.forget()
+    with bench.engines.write.begin() as connection:
+        refresh_payment(connection, payment_id, bench.now)
+    assert bench.waiting() == []
 
 
 def test_a_sent_message_is_told_without_its_text(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.encryption import new_key
 from mpm_host.plugins.instance_settings import InstanceTable
-from mpm_host.pushes.push_store import hear_of_push
+from mpm_host.pushes.push_store import announce, hear_of_push, load_push
 from mpm_host.verification.verification import verify
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -205,6 +206,15 @@ def test_a_push_is_sent_once_however_often_the_worker_begins(telecom):
     for _ in range(3):
         telecom.services.pushes.work_on(push_id)
     assert telecom.simulator.prompts == [key]
+
+
+def test_of_two_workers_one_announces_a_push(telecom):
+    push_id, _ = telecom.push()
+    now = telecom.clock()
+    with telecom.engines.write.begin() as connection:
+        record = load_push(connection, push_id, now)
+        assert announce(connection, record, now, timedelta(seconds=45)) is not None
+        assert announce(connection, record, now, timedelta(seconds=45)) is None
 
 
 def test_a_worker_that_died_while_asking_never_sends_again(telecom, monkeypatch):
