@@ -21,6 +21,7 @@ from mpm_core.allocation.accounts import AccessDebt, Account, Options, Target
 from mpm_core.plans import Plan, PlanKind, PlanRow
 from mpm_core.tariffs import AccessRate, PriceComponent, Tariff, next_boundary, passed_boundaries
 from mpm_host.database import tables as t
+from mpm_host.database.lists import among
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.identifiers import new_identifier
 
@@ -154,8 +155,8 @@ def _owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[DeviceKey
     d, wanted = t.devices.c, set(keys)
     # Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every device.
     query = sa.select(d.company_id, d.serial, d.customer_id).where(
-        d.company_id.in_(sorted({company_id for company_id, _ in wanted})),
-        d.serial.in_(sorted({serial for _, serial in wanted})),
+        among(d.company_id, {company_id for company_id, _ in wanted}),
+        among(d.serial, {serial for _, serial in wanted}),
     )
     return {
         (row.company_id, row.serial): row.customer_id
@@ -170,7 +171,7 @@ def _customers(
     c = t.customers.c
     query = (
         sa.select(c.id, c.company_id, c.phone, c.credit)
-        .where(c.id.in_(customer_ids))
+        .where(among(c.id, customer_ids))
         .order_by(c.id)
     )
     return connection.execute(query.with_for_update() if lock else query).all()
@@ -195,7 +196,7 @@ def _devices(
                 ),
             )
         )
-        .where(d.customer_id.in_(customer_ids))
+        .where(among(d.customer_id, customer_ids))
     )  # fmt: skip
     found: dict[str, dict[str, OwnedDevice]] = defaultdict(dict)
     for row in connection.execute(query):
@@ -238,7 +239,7 @@ def _plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[str, 
             r.id.label("row_id"), r.due_on, r.cost, r.remaining,
         )
         .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
-        .where(p.customer_id.in_(customer_ids), p.live)
+        .where(among(p.customer_id, customer_ids), p.live)
     )  # fmt: skip
     grouped: dict[str, list[AnyRow]] = defaultdict(list)
     for row in connection.execute(query):
@@ -272,7 +273,7 @@ def _access_debts(
     query = (
         sa.select(a.id, a.customer_id, a.due_on, a.remaining, t.devices.c.serial)
         .join(t.devices, t.devices.c.id == a.device_id)
-        .where(a.customer_id.in_(customer_ids), a.remaining > 0)
+        .where(among(a.customer_id, customer_ids), a.remaining > 0)
     )
     found: dict[str, list[AccessDebt]] = defaultdict(list)
     for row in connection.execute(query):

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from mpm_core import Money, PaymentFacts, PaymentStatus, Reply
 from mpm_host.database import tables as t
+from mpm_host.database.lists import among
 from mpm_host.payments.payment_channels import PaymentChannel
 
 __all__ = ["PaymentIndex", "PaymentKeys", "PaymentRecord", "find_payments"]
@@ -186,8 +187,8 @@ def _rows_of(
     query = (
         sa.select(t.payments)
         .where(
-            p.instance_id.in_(sorted({instance_id for instance_id, _ in pairs})),
-            p[name].in_(sorted({value for _, value in pairs})),
+            among(p.instance_id, {instance_id for instance_id, _ in pairs}),
+            among(p[name], {value for _, value in pairs}),
         )
         .order_by(p.id)
     )
