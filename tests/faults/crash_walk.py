@@ -85,6 +85,8 @@ class CrashWalk:
 
     def finish(self) -> None:
         """Let a host live until all calls are answered and nothing is open."""
+        for simulator in self.scene.simulators.values():
+            simulator.clear_faults()
         with self.scene.host.running():
             self.telecom.wait_until_all_are_answered(_DRAIN_SECONDS)
             self.person.wait_until_all_are_answered(_DRAIN_SECONDS)
