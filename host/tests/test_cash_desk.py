@@ -340,6 +340,19 @@ def test_reversed_cash_of_a_sale_reopens_its_rows(counter):
     assert counter.differences() == []
 
 
+def test_t_66_a_failure_of_cash_too_has_a_reason_of_bounded_length(counter):
+    counter.meter(METER)
+    payment_id = counter.take("1000", serial=METER)
+    counter.scripts["calin"].generate.append(Refused("x" * 5000))
+
+    counter.work(payment_id)
+
+    assert counter.status(payment_id) == ("held", True, "vendor_refused")
+    [attempt] = counter.view(payment_id)["attempts"]
+    assert set(attempt["detail"]) == {"x"}
+    assert len(attempt["detail"]) <= 1000
+
+
 def test_a_held_cash_payment_can_be_released(counter):
     owner = counter.meter(METER).customer_id
     payment_id = counter.take("1000", serial=METER)

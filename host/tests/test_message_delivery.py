@@ -57,6 +57,7 @@ def test_the_token_goes_out_once_by_the_gateway_with_segments_and_cost(world):
 
 
 def test_a_delivery_report_is_noted_once_and_a_later_failure_changes_nothing(world):
+    """T-70."""
     assert report(world, "Success").status_code == 200
     assert the_message(world)["status"] == "delivered"
 

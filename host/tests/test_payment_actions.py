@@ -648,6 +648,7 @@ def test_resend_waits_while_a_message_still_waits(desk):
 
 
 def test_resend_has_a_limit_per_payment(desk):
+    """T-69."""
     payment_id = desk.settled()
     for _ in range(10):
         sent(desk)

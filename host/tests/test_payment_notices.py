@@ -131,6 +131,7 @@ def test_a_reversal_of_a_validated_payment_denies_it(exchange):
 
 @pytest.mark.parametrize("issued", [False, True], ids=["before the token", "after the token"])
 def test_a_reversal_of_a_booked_payment_takes_it_back_once_p8_p9(exchange, issued):
+    """T-59."""
     exchange.meter(SERIAL)
     exchange.process()
     payment_id = exchange.by_reference()
@@ -178,6 +179,7 @@ def test_a_reversal_of_another_amount_is_for_a_person(exchange):
 
 
 def test_a_failure_notice_after_success_keeps_the_success_p7(exchange):
+    """E-56, T-52."""
     exchange.meter(SERIAL)
     exchange.process()
 
@@ -192,6 +194,7 @@ def test_a_failure_notice_after_success_keeps_the_success_p7(exchange):
 
 
 def test_a_payment_may_still_come_after_a_failure_notice(exchange):
+    """T-53: only the telecom's final no ends a payment."""
     exchange.meter(SERIAL)
     exchange.notice("failed")
 
@@ -199,6 +202,7 @@ def test_a_payment_may_still_come_after_a_failure_notice(exchange):
 
 
 def test_a_notice_that_it_is_paid_credits_nothing(exchange):
+    """T-60."""
     exchange.meter(SERIAL)
 
     assert exchange.notice("paid", amount=exchange.money("1000")) == "noted"

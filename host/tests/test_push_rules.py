@@ -54,6 +54,7 @@ ANSWERS = st.one_of(
     ],
 )
 def test_only_a_sure_no_ends_a_prompt(answer, status, asks):
+    """T-64: what surely did not reach the payer is told as failed, a lost answer is unknown."""
     step = after_prompt(answer)
     assert (step.status, step.next_in is not None) == (status, asks)
 
@@ -64,7 +65,7 @@ def test_only_a_sure_no_ends_a_prompt(answer, status, asks):
     answers=[ProviderState(state=PushState.NOT_FOUND)] * 2,
 )
 def test_a_push_fails_only_by_the_telecoms_word(facts, answers):
-    """P10, P11: failed needs *failed*, or *not found* twice in a row past the telecom's limit."""
+    """P10, P11, T-58: failed needs *failed*, or *not found* twice in a row past the limit."""
     late_noes = 0
     facts = PushFacts(status=facts.status, looks=facts.looks, age=facts.age)
     for answer in answers:

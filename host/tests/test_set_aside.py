@@ -174,6 +174,7 @@ def test_what_was_set_aside_is_counted_per_company(poisoned):
 
 
 def test_a_message_nobody_can_read_is_given_up_after_eight_tries_and_listed_as_failed(poisoned):
+    """T-69."""
     bench, payment_id = poisoned.bench, poisoned.bench.paid()
     bench.scripts["calin"].generate.append(energy_grant())
     bench.work(payment_id)

@@ -47,6 +47,7 @@ def paid(company):
     ids=["ids-only", "with-serial", "with-amount", "written-otherwise", "other-receipt"],
 )
 def test_the_same_payment_again_gets_the_stored_answer_and_books_nothing(paid, body):
+    """E-50, T-51."""
     paid.wait_for("AIR1")
     before = paid.contents()
     again = [paid.airtel("process", "AIR1", body) for _ in range(3)]
@@ -65,6 +66,7 @@ def test_the_same_payment_again_gets_the_stored_answer_and_books_nothing(paid, b
     ids=["serial", "amount", "payer", "unknown-serial"],
 )
 def test_the_same_reference_with_other_content_is_a_conflict_and_books_nothing(paid, body):
+    """E-55, T-54."""
     paid.wait_for("AIR1")
     before = paid.money_rows()
     answer = paid.airtel("process", "AIR1", body)
@@ -85,6 +87,7 @@ def test_the_same_reference_with_other_content_is_a_conflict_and_books_nothing(p
     ids=["serial", "amount", "payer"],
 )
 def test_a_validated_intent_that_differs_is_a_conflict_and_can_still_be_paid(company, body):
+    """T-91: refused, and then processed as it was agreed."""
     company.meter(METER)
     company.meter(OTHER_METER)
     company.airtel("validate", "AIR1", airtel_validation("AIR1", METER, "1000"))
@@ -149,6 +152,7 @@ def test_money_for_an_unknown_serial_is_kept_in_suspense_for_a_person(company, v
 
 
 def test_ids_only_of_a_payment_nobody_asked_about_are_refused_and_leave_nothing(company):
+    """T-57, T-91."""
     before = company.contents()
     answer = company.airtel("process", "AIR1", airtel_process("AIR1"))
     assert (answer.status_code, answer.content) == (200, UNKNOWN)

@@ -444,6 +444,7 @@ def test_an_agent_takes_cash_for_a_sale(field):
 
 
 def test_the_same_request_again_is_the_same_cash(field):
+    """T-67."""
     field.shop.meter(METER)
     api, body = field.api(), {"amount": "500", "serial": METER}
     headers = {"Idempotency-Key": "one"}

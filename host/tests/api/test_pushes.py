@@ -105,6 +105,7 @@ def telecom(installation):
 
 
 def test_a_push_that_is_paid_books_once_under_our_reference(telecom):
+    """T-18, T-50: nothing is booked before the telecom's own word, and then once."""
     push_id, key = telecom.push()
     assert (telecom.status(push_id), telecom.payment(push_id)["status"]) == (
         "requested",
@@ -235,6 +236,7 @@ def test_a_worker_that_died_while_asking_never_sends_again(telecom, monkeypatch)
 
 
 def test_a_lost_answer_is_unknown_until_the_telecom_says_paid(telecom):
+    """T-61, T-64: a telecom that fails decides nothing."""
     push_id, key = telecom.push()
     telecom.simulator.handle, handle = garbled, telecom.simulator.handle
     assert telecom.work(push_id)["status"] == "unknown"
@@ -263,6 +265,7 @@ def test_not_found_ends_a_push_only_twice_and_late(telecom):
 
 
 def test_a_failed_push_is_booked_when_it_was_paid_after_all(telecom):
+    """T-53: *failed* does not shut out what was paid."""
     push_id, key = telecom.push()
     telecom.work(push_id)
     telecom.simulator.answer_push(key, "failed")
@@ -278,6 +281,7 @@ def test_a_failed_push_is_booked_when_it_was_paid_after_all(telecom):
 
 @pytest.mark.parametrize("event", ["paid", "failed"])
 def test_a_notice_alone_changes_nothing(telecom, event):
+    """T-60."""
     push_id, key = telecom.push()
     telecom.work(push_id)
     telecom.notice(key, event)

@@ -266,6 +266,7 @@ def test_a_disabled_manufacturer_takes_no_new_devices(umeme):
 
 
 def test_a_plugin_that_cannot_ask_a_payers_phone_says_so(umeme):
+    """T-17."""
     body = {"instance": "calin", "serial": "1", "amount": "500", "msisdn": "0712345678"}
     assert umeme.refused("POST", "/pushes", body) == (409, "operation_not_supported")
     assert umeme.refused("POST", "/pushes", body | {"instance": "x"}) == (404, "unknown_instance")

@@ -101,6 +101,7 @@ def test_a_sale_asks_for_the_prepared_end_of_credit():
 
 
 def test_an_unlock_asks_for_no_end():
+    """T-94."""
     assert fields_of(UNLOCK, {}) == {
         "unit_number": SERIAL,
         "state": {"desired": {"credit_until_dt": "UNLOCKED"}},
@@ -154,6 +155,7 @@ def test_an_answer_without_a_good_keycode_grants_nothing(body):
 
 
 def test_a_refusal_is_the_vendors_reason():
+    """T-94."""
     refused = read_refusal({"context": {"reason": "Invalid unit number"}})
     assert refused is not None
     assert (refused.code, str(refused)) == ("Invalid unit number", "Invalid unit number")

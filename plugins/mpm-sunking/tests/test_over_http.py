@@ -403,6 +403,7 @@ def test_less_than_a_day_is_never_sent(mint, simulator):
 
 
 def test_a_known_device_is_mapped_and_a_stranger_is_not(plugin, clock):
+    """T-95."""
     assert plugin.mpm_register_device(DEVICE, clock.context()) is DeviceMapping.MAPPED
     assert plugin.mpm_register_device(STRANGER, clock.context()) is DeviceMapping.NOT_MAPPED
 
@@ -420,6 +421,7 @@ def test_details_without_their_envelope_are_taken_too(make_plugin, clock):
     ["down", "error_500", "bad_gateway", "html", "truncated", "redirect", "huge", "wrong_path"],
 )
 def test_a_look_up_without_an_answer_is_tried_again_later(plugin, simulator, clock, fault):
+    """T-95."""
     simulator.set_fault(fault)
     failure = failure_of(plugin.mpm_register_device, DEVICE, clock.context())
     assert type(failure) is NotSent
