@@ -98,7 +98,11 @@ def test_a_receipt_that_differs_from_its_entries_is_told(company):
         (
             f"umeme: agent receipt {receipt}: what it took from the balance is 450 TZS, expected "
             "350 TZS (I12)"
-        )
+        ),
+        (
+            f"umeme: agent receipt {receipt}: the balance it left is 1050 TZS, expected 1150 TZS "
+            "(I12)"
+        ),
     ]
 
 
@@ -106,6 +110,10 @@ def test_cash_that_differs_from_its_payment_is_told(company):
     entry = corrupt(company, agent_tables.agent_entries, amount=99_999)
     assert differences(company) == [
         f"umeme: agent {company.agent}: balance is 1050 TZS, expected 1049.99 TZS (I12)",
+        (
+            f"umeme: agent entry {entry}: the balance it left is 1000 TZS, expected another one "
+            "that left 0.01 TZS before it (I12)"
+        ),
         (
             f"umeme: agent entry {entry} (payment): cash taken is 999.99 TZS, expected 1000 TZS "
             "(I12)"
@@ -116,5 +124,6 @@ def test_cash_that_differs_from_its_payment_is_told(company):
 def test_cash_that_differs_from_its_down_payment_is_told(company):
     with company.engines.write.begin() as connection:
         connection.execute(sa.update(t.plans).values(down_payment=40_000))
-    [told] = differences(company)
+    terms, told = differences(company)
+    assert terms.endswith("down payment is 400 TZS, expected 500 TZS (I3)")
     assert told.endswith("(down_payment): cash taken is 500 TZS, expected 400 TZS (I12)")

@@ -141,7 +141,7 @@ def test_a_payment_from_nowhere_is_told(books, values):
 
     assert (
         f"umeme: payment {books.cash}: channel and instance is {values['channel']} and none, "
-        "expected telecom with an instance, or cash or ad_hoc without (I5)"
+        "expected telecom with an instance, or cash or ad_hoc or plan_change without (I5)"
     ) in books.differences()
 
 

@@ -92,9 +92,9 @@ def test_every_check_asks_for_its_company(company):
     columns = {check.company.table.name for check in CHECKS}
     assert all(check.company.name == "company_id" for check in CHECKS)
     assert columns == {
-        "mpm_entry", "mpm_payment", "mpm_customer", "mpm_plan_row", "mpm_access_debt", "mpm_token",
-        "mpm_order", "mpm_attempt", "mpm_agent", "mpm_agent_receipt", "mpm_agent_entry",
-        "mpm_push",
+        "mpm_entry", "mpm_payment", "mpm_customer", "mpm_plan", "mpm_plan_row", "mpm_access_debt",
+        "mpm_token", "mpm_order", "mpm_attempt", "mpm_agent", "mpm_agent_receipt",
+        "mpm_agent_entry", "mpm_push",
     }  # fmt: skip
 
 

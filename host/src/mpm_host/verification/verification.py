@@ -21,6 +21,7 @@ from mpm_host.verification.verification_channels import CHANNEL_CHECKS
 from mpm_host.verification.verification_money import MONEY_CHECKS
 from mpm_host.verification.verification_orders import ORDER_CHECKS
 from mpm_host.verification.verification_pushes import PUSH_CHECKS
+from mpm_host.verification.verification_terms import TERMS_CHECKS
 from mpm_host.verification.verification_values import Check, Difference
 
 __all__ = ["CHECKS", "Difference", "verify"]
@@ -287,6 +288,7 @@ CHECKS: tuple[Check, ...] = (
     _entries_refer_to_debts(t.plan_rows, LedgerAccount.DOWN_PAYMENT, "plan row"),
     _entries_refer_to_debts(t.access_debts, LedgerAccount.ACCESS_RATE, "access debt"),
     *MONEY_CHECKS,
+    *TERMS_CHECKS,
     *CHANNEL_CHECKS,
     *PUSH_CHECKS,
     *ORDER_CHECKS,

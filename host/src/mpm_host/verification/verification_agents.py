@@ -62,6 +62,55 @@ def _receipts_equal_their_entries() -> Check:
     )
 
 
+def _receipts_say_what_they_left() -> Check:
+    r = agent_receipts.c
+    left = r.balance_before - r.amount - r.commission_paid
+    query = sa.select(
+        r.company_id, r.id, r.currency, r.balance_after.label("found"), left.label("expected")
+    ).where(left != r.balance_after)
+    return Check(
+        query=query,
+        company=r.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent receipt {row.id}",
+            fact="the balance it left",
+            expected=_money(row.expected, row.currency),
+            found=_money(row.found, row.currency),
+        ),
+    )
+
+
+def _entries_continue_one_another(
+    amount: sa.Column[int], after: sa.Column[int], name: str
+) -> Check:
+    """What an entry left is its amount more than another one left, or than nothing.
+
+    Whichever that was: entries are not put in order, because machines' clocks differ.
+    """
+    e, other = agent_entries.c, agent_entries.alias("other")
+    begun_by = after - amount
+    continues = sa.exists().where(
+        other.c.agent_id == e.agent_id, other.c.id != e.id, other.c[after.name] == begun_by
+    )
+    query = sa.select(
+        e.company_id, e.id, e.currency, after.label("found"), begun_by.label("began")
+    ).where(begun_by != 0, sa.not_(continues))
+    return Check(
+        query=query,
+        company=e.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent entry {row.id}",
+            fact=name,
+            expected=f"another one that left {_money(row.began, row.currency)} before it",
+            found=_money(row.found, row.currency),
+        ),
+    )
+
+
 def _cash_equals_what_was_paid(
     table: sa.Table, source: sa.Column[str], paid: sa.Column[int], kind: EntryKind
 ) -> Check:
@@ -98,6 +147,13 @@ AGENT_CHECKS: tuple[Check, ...] = (
     _sums_equal_their_entries(agents.c.balance, agent_entries.c.amount, "balance"),
     _sums_equal_their_entries(agents.c.commission, agent_entries.c.commission, "commission"),
     _receipts_equal_their_entries(),
+    _receipts_say_what_they_left(),
+    _entries_continue_one_another(
+        agent_entries.c.amount, agent_entries.c.balance_after, "the balance it left"
+    ),
+    _entries_continue_one_another(
+        agent_entries.c.commission, agent_entries.c.commission_after, "the commission it left"
+    ),
     _cash_equals_what_was_paid(
         t.payments, agent_entries.c.payment_id, t.payments.c.amount, EntryKind.PAYMENT
     ),

@@ -1,0 +1,117 @@
+"""Checks of what was agreed: a plan's cost and down payment, and the days that money bought."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+import sqlalchemy as sa
+
+from mpm_core import ChargeKind, Money
+from mpm_host.database import tables as t
+from mpm_host.payments.ledger import LedgerAccount
+from mpm_host.verification.verification_values import Check, Difference, FoundRow
+
+__all__ = ["TERMS_CHECKS"]
+
+# A sale that was taken back keeps its terms as they were, and loses the rows nobody paid.
+_STANDS = t.plans.c.deleted_at.is_(None)
+
+
+def _plans_cost_what_their_rows_cost() -> Check:
+    """A plan with instalments costs the sum of its rows, the down payment among them."""
+    p, r = t.plans.c, t.plan_rows.c
+    total = sa.func.coalesce(sa.func.sum(r.cost), 0)
+    query = (
+        sa.select(p.company_id, p.id, p.currency, p.cost.label("found"), total.label("expected"))
+        .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
+        .where(_STANDS, p.price_per_day.is_(None))
+        .group_by(p.company_id, p.id, p.currency, p.cost)
+        .having(total != p.cost)
+    )
+    return _plan_check(query, "cost")
+
+
+def _down_payments_equal_their_entries() -> Check:
+    p, r, e = t.plans.c, t.plan_rows.c, t.entries.c
+    paid = sa.and_(e.refers_to == r.id, e.account == LedgerAccount.DOWN_PAYMENT.value)
+    total = sa.func.coalesce(sa.func.sum(e.amount), 0)
+    query = (
+        sa.select(
+            p.company_id, p.id, p.currency, p.down_payment.label("found"), total.label("expected")
+        )
+        .select_from(
+            t.plans.outerjoin(t.plan_rows, r.plan_id == p.id).outerjoin(t.entries, paid)
+        )
+        .where(_STANDS)
+        .group_by(p.company_id, p.id, p.currency, p.down_payment)
+        .having(total != p.down_payment)
+    )  # fmt: skip
+    return _plan_check(query, "down payment")
+
+
+def _plan_check(query: sa.Select[*tuple[object, ...]], fact: str) -> Check:
+    return Check(
+        query=query,
+        company=t.plans.c.company_id,
+        tell=lambda row, company: Difference(
+            rule="I3",
+            company=company,
+            subject=f"plan {row.id}",
+            fact=fact,
+            expected=_money(row.expected, row.currency),
+            found=_money(row.found, row.currency),
+        ),
+    )
+
+
+def _days_are_those_that_were_priced() -> Check:
+    """Days are the exact quotient of their stored price, rounded up."""
+    o = t.orders.c
+    query = sa.select(
+        o.company_id, o.id, o.quantity, o.money, o.currency, o.calculation
+    ).where(o.kind == ChargeKind.TIME.value)  # fmt: skip
+    return Check(
+        query=query,
+        company=o.company_id,
+        is_wrong=lambda row: bool(_wrong_days(row)),
+        tell=lambda row, company: Difference(
+            rule="I9",
+            company=company,
+            subject=f"order {row.id}",
+            fact="what its days cost",
+            expected=_wrong_days(row),
+            found=f"{row.quantity} days for {_money(row.money, row.currency)}",
+        ),
+    )
+
+
+def _wrong_days(row: FoundRow) -> str:
+    """Say what the order should have been, or nothing if it is right."""
+    calculation = row.calculation
+    if not calculation:  # a retry or reissue of a sale says nothing new
+        return ""
+    try:
+        return _other_days(row, calculation)
+    except (KeyError, ValueError, ZeroDivisionError, TypeError):
+        return "a readable calculation"
+
+
+def _other_days(row: FoundRow, calculation: Mapping[str, str]) -> str:
+    used, days = int(calculation["used"]), int(calculation["days"])
+    if math.ceil(Fraction(calculation["exact_days"])) == days == row.quantity:
+        return "" if used == row.money else _money(used, row.currency)
+    return f"{calculation['exact_days']} days, rounded up"
+
+
+def _money(minor: object, currency: str) -> str:
+    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
+    return f"{Money(int(str(minor)), currency)} {currency}"
+
+
+TERMS_CHECKS: tuple[Check, ...] = (
+    _plans_cost_what_their_rows_cost(),
+    _down_payments_equal_their_entries(),
+    _days_are_those_that_were_priced(),
+)
