@@ -17,11 +17,12 @@ import sqlalchemy as sa
 from mpm_core import Money, SimulatedPayment
 from mpm_host.crash_points import CrashPoint
 from mpm_host.database import tables as t
+from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.impatient_telecom import ImpatientTelecom
 from tests.faults.insistent_person import InsistentPerson
 from tests.faults.scene import Scene
 from tests.faults.town import Device
-from tests.faults.waiting import wait_until_nothing_is_open
+from tests.faults.waiting import open_orders, wait_until_nothing_is_open
 
 __all__ = ["ALL_MAKERS", "PAYMENTS_PER_LIFE", "CrashWalk"]
 
@@ -131,8 +132,15 @@ class CrashWalk:
             running: int = connection.execute(query).scalar_one()
         if running >= count:
             self.scene.clock.move(_OVER_A_WEEK)
-        elif self.telecom.is_idle:
+        elif self.telecom.is_idle and not self._is_busy():
             self._release(self._bike_payments, _BIKES)
+        else:
+            self.scene.clock.move(_OVER_A_LOOK)  # what waits for its time may be a bike's
+
+    def _is_busy(self) -> bool:
+        """Tell whether orders are still on their way to a manufacturer."""
+        orders = open_orders(self.scene)
+        return orders[OrderStatus.QUEUED] + orders[OrderStatus.SENT] > 0
 
     def _lose_answers(self) -> None:
         for maker in ("calin", "angaza"):
