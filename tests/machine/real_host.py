@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 
 import attrs
 import sqlalchemy as sa
 
-from mpm_core import InboundCall, Money
+from mpm_core import InboundCall, Money, PaymentStatus
 from mpm_core.allocation.ad_hoc_units import AdHocUnit
 from mpm_core.company_plugins import DispatchLimits
 from mpm_core.company_plugins.circuit import CircuitLimits
@@ -24,6 +25,7 @@ from mpm_host.configuration.config_values import ConfigSource
 from mpm_host.database import tables as t
 from mpm_host.host import Host
 from mpm_host.payments.cash_desk import CashPayment
+from mpm_host.payments.exports import ExportKind, export_rows
 from mpm_host.payments.token_desk import AdHocToken
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.refusals import ServiceRefused
@@ -230,6 +232,16 @@ class RealHost:
         """Return the rows of a query."""
         with self.host.engines.read.connect() as connection:
             return connection.execute(query).all()
+
+    def exported(self):
+        """Return what the export of payments adds up to, by where the money came from (I15)."""
+        total = Counter()
+        engine, vault = self.host.engines.read, self.host.vault
+        for row in export_rows(engine, vault, self.company.id, ExportKind.PAYMENTS).rows:
+            if PaymentStatus(row["status"]).is_booked and row["amount"]:
+                source = "clearing" if row["channel"] == "telecom" else "cash"
+                total[source] += Money.parse(row["amount"], row["currency"]).minor
+        return dict(total)
 
     @property
     def seen(self):

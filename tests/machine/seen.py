@@ -19,6 +19,7 @@ class Seen:
 
     Attributes:
         found: in the words of `Oracle.expected`.
+        replayed: what the journal alone makes of credit and debts (I12).
         differences: what `mpm verify` would print.
         ids: of payments, by reference, or by id where nobody gave one.
         orders: the rows of each payment's orders, the oldest first.
@@ -26,6 +27,7 @@ class Seen:
     """
 
     found: dict
+    replayed: dict
     differences: list
     ids: dict
     orders: dict
@@ -62,6 +64,7 @@ class Seen:
         }  # fmt: skip
         return cls(
             found=found,
+            replayed=_replayed(connection, access),
             differences=[str(difference) for difference in verify(connection)],
             ids={name: payment_id for payment_id, name in names.items()},
             orders=dict(orders),
@@ -90,3 +93,21 @@ def _entries(connection, names, access):
         refers_to = access[row.refers_to][0] if row.refers_to in access else row.refers_to
         lines[names[row.payment_id]][row.account, refers_to] = int(row.total)
     return dict(lines), dict(sources)
+
+
+def _replayed(connection, access):
+    """Play every entry again, from accounts at zero and debts nobody has paid."""
+    e, c, r, a = t.entries.c, t.customers.c, t.plan_rows.c, t.access_debts.c
+    credit = dict.fromkeys(connection.scalars(sa.select(c.id)), 0)
+    rows = dict(map(tuple, connection.execute(sa.select(r.id, r.cost))))
+    owed = dict(map(tuple, connection.execute(sa.select(a.id, a.amount))))
+    for row in connection.execute(sa.select(e.account, e.amount, e.refers_to, e.customer_id)):
+        match row.account:
+            case "credit":
+                credit[row.customer_id] += row.amount
+            case "instalment" | "down_payment":
+                rows[row.refers_to] -= row.amount
+            case "access_rate":
+                owed[row.refers_to] -= row.amount
+    debts = {access[debt_id][0]: left for debt_id, left in owed.items()}
+    return {"credit": credit, "rows": rows, "access": debts}

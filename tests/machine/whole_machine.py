@@ -243,6 +243,7 @@ class WholeMachine(RuleBasedStateMachine):
         for _ in range(6):
             self.work_for(90_000, "mint")
         assert self.standing("token_pending") == []
+        assert self.real.exported() == self.real.seen.found["sources"]
 
     def standing(self, *stati):
         return [name for name, paid in self.model.payments.items() if paid.status in stati]
@@ -295,6 +296,11 @@ class WholeMachine(RuleBasedStateMachine):
     @invariant()
     def verification_finds_nothing(self):
         assert self.real.seen.differences == []
+
+    @invariant()
+    def the_journal_alone_rebuilds_every_balance(self):
+        for what, replayed in self.real.seen.replayed.items():
+            assert self.real.seen.found[what] == replayed, what
 
     @invariant()
     def what_was_acknowledged_is_booked_once(self):
