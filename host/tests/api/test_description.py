@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 
 import msgspec
@@ -12,6 +13,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from litestar.testing import TestClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -195,6 +197,40 @@ def test_every_operation_is_described_once(fuzzed):
         (each.method.value, f"/api/v1{each.path}"): each.name for each in OPERATIONS
     }
     assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(msgspec.json.encode(describe_api(OPERATIONS, "http://testserver.local")))
+
+
+def test_the_description_is_valid_openapi(document):
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def objects_in(part, place=""):
+    """Return every schema of an object with its place."""
+    if isinstance(part, dict):
+        if part.get("type") == "object":
+            yield place, part
+        for name, each in part.items():
+            yield from objects_in(each, f"{place}/{name}")
+    elif isinstance(part, list):
+        for number, each in enumerate(part):
+            yield from objects_in(each, f"{place}/{number}")
+
+
+def test_a_client_can_be_generated_without_inventing_or_repeating_a_name(document):
+    """Titles become classes: `Page[Sale]` is written `PageSale`, as generators do."""
+    titles = [(part.get("title"), place) for place, part in objects_in(document)]
+    assert [place for title, place in titles if title is None] == []
+    classes = [re.sub(r"\W|_", "", title).lower() for title, _ in titles]
+    assert sorted(classes) == sorted(set(classes))
+
+
+def test_a_query_is_parameters_and_no_schema(document):
+    queries = {each.query.__name__ for each in OPERATIONS if each.query is not None}
+    assert queries.isdisjoint(document["components"]["schemas"])
 
 
 def test_the_page_for_people_needs_nobody_elses_server(fuzzed):

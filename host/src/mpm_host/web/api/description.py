@@ -18,6 +18,7 @@ __all__ = ["describe_api"]
 
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
+_EXPORT_ROW = "ExportRow"
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -82,7 +83,27 @@ def _schemas(operations: tuple[Operation, ...]) -> tuple[Mapping[object, Json], 
     found, components = msgspec.json.schema_components(
         kinds, schema_hook=_schema_of, ref_template=_REF
     )
-    return dict(zip(kinds, found, strict=True)), components
+    schemas: Mapping[object, Json] = dict(zip(kinds, found, strict=True))
+    for operation in operations:  # a query is described by its parameters, each alone
+        if operation.query is not None:
+            components.pop(_name_of(schemas[operation.query]), None)
+    row: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+    return schemas, _titled({**components, _EXPORT_ROW: {"title": _EXPORT_ROW, **row}})
+
+
+def _name_of(schema: Json) -> str:
+    """Return the name of the component that a reference leads to."""
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _titled(components: Json) -> Json:
+    """Give every map that is a member a title: generated clients make a class of each."""
+    for name, component in components.items():
+        for member, schema in component.get("properties", {}).items():  # type: ignore[attr-defined]  # a JSON schema
+            if schema.get("type") == "object":
+                words = member.title().replace("_", "")
+                schema.setdefault("title", f"{name}{words}")
+    return components
 
 
 def _schema_of(kind: type) -> Json:
@@ -133,8 +154,7 @@ def _parameters(operation: Operation, schemas: Mapping[object, Json]) -> list[Js
         parameters.append(_IDEMPOTENCY)
     if operation.query is not None:
         schema = msgspec.json.schema(operation.query, ref_template=_REF)
-        name = str(schemas[operation.query]["$ref"]).rpartition("/")[2]
-        own: Json = schema["$defs"][name]
+        own: Json = schema["$defs"][_name_of(schemas[operation.query])]
         required = own.get("required", [])
         properties: Mapping[str, Json] = own["properties"]  # type: ignore[assignment]  # a JSON schema
         parameters += [
@@ -175,8 +195,7 @@ def _file(media_type: str) -> Json:
     """Return the schema of a downloaded file: rows of texts, if it is JSON."""
     if media_type != _JSON:
         return {"type": "string"}
-    row: Json = {"type": "object", "additionalProperties": {"type": "string"}}
-    return {"type": "array", "items": row}
+    return {"type": "array", "items": {"$ref": _REF.format(name=_EXPORT_ROW)}}
 
 
 def _problem_statuses(operation: Operation) -> list[int]:

@@ -69,7 +69,7 @@ class Plugins(View, frozen=True, kw_only=True):
     available: list[AvailablePlugin]
 
 
-class InstanceSettings(Body, frozen=True, kw_only=True):
+class InstanceChange(Body, frozen=True, kw_only=True):
     """How an instance should be.
 
     `settings` are put over those it has: what is not named stays, null takes a setting out.
@@ -145,7 +145,7 @@ def _show(call: Call, _connection: Connection) -> Instance:
 
 
 def _put(call: Call) -> Instance:
-    given, name = call.body_as(InstanceSettings), call.path["instance"]
+    given, name = call.body_as(InstanceChange), call.path["instance"]
     companies, slug = call.context.host.companies, call.company.company.slug
     companies.check_changeable(slug)
     known = call.context.host.house.directory.instance_named(call.company.id, name)
@@ -244,7 +244,7 @@ OPERATIONS = (
         summary="Add, change, enable or disable an instance of a plugin.",
         details="A disabled one finishes what was promised and takes nothing new.",
         permission=Permission.PLUGINS_WRITE,
-        body=InstanceSettings,
+        body=InstanceChange,
         answer=Instance,
         act=_put,
     ),
