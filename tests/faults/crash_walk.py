@@ -56,18 +56,12 @@ class CrashWalk:
     person: InsistentPerson
     died: Counter[CrashPoint] = attrs.field(factory=Counter)
     _payments: Iterator[SimulatedPayment] = attrs.field()
-    _bike_payments: Iterator[SimulatedPayment] = attrs.field()
     _settled: int = attrs.field(default=0)
     _rounds_left: int = attrs.field(default=0)
 
     @_payments.default
     def _pay_in_turn(self) -> Iterator[SimulatedPayment]:
         return _payments_of(self.scene.devices, "AIR")
-
-    @_bike_payments.default
-    def _pay_for_bikes(self) -> Iterator[SimulatedPayment]:
-        bikes = tuple(self.scene.town.settle(90_000 + number, "daly") for number in range(48))
-        return _payments_of(bikes, "BIKE")
 
     def die_at(self, point: CrashPoint, hit: int) -> bool:
         """Let a host live until it dies at a point; tell whether it did."""
@@ -103,8 +97,7 @@ class CrashWalk:
             self.scene.clock.move(_OVER_A_DAY)
         if point is CrashPoint.LOOK_UP_ANSWERED:
             for _ in range(_ROUND):
-                self._settled += 1
-                self.scene.town.settle(50_000 + self._settled, "sunking")
+                self.scene.town.settle(self._next_number(), "sunking")
 
     def _provoke(self, point: CrashPoint, hit: int) -> None:
         """Bring about what the point needs, a little of it at a time."""
@@ -133,9 +126,19 @@ class CrashWalk:
         if running >= count:
             self.scene.clock.move(_OVER_A_WEEK)
         elif self.telecom.is_idle and not self._is_busy():
-            self._release(self._bike_payments, _BIKES)
+            self._pay_for_new_bikes()
         else:
             self.scene.clock.move(_OVER_A_LOOK)  # what waits for its time may be a bike's
+
+    def _pay_for_new_bikes(self) -> None:
+        """Pay once for each: weeks pass here, and what pays for arrears buys no time."""
+        bikes = tuple(self.scene.town.settle(self._next_number(), "daly") for _ in range(_BIKES))
+        self._release(_payments_of(bikes, f"BIKE{self._settled}N"), _BIKES)
+
+    def _next_number(self) -> int:
+        """Return a number nobody has yet, of somebody without other debts."""
+        self._settled += 1
+        return 50_001 + 5 * self._settled
 
     def _is_busy(self) -> bool:
         """Tell whether orders are still on their way to a manufacturer."""
