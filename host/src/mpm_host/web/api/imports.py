@@ -11,8 +11,8 @@ from mpm_host.imports.import_report import RowReport, RowStatus
 from mpm_host.imports.imports import ImportOptions, ImportSummary, import_file
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.registration_values import RegistrationContext
-from mpm_host.web.api.devices import manifest_of
 from mpm_host.web.api.operation import Call, Method, Operation
+from mpm_host.web.api.registrations import manifest_of
 from mpm_host.web.api.values import Query, View
 
 __all__ = ["OPERATIONS"]
