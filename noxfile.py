@@ -64,7 +64,10 @@ def faults(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Kill a host more often, with more payments, on both databases; an hour or so."""
     env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "500"}
+    env["MPM_SOAK_SECONDS"] = "600"
     session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
+    machine = {"MPM_MACHINE_EXAMPLES": "1500"}
+    session.run("pytest", "-s", "tests/machine/test_whole_machine.py", env=machine)
     session.run("python", "-m", "tests.mutations")
 
 

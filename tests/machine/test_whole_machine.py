@@ -1,4 +1,10 @@
-"""The whole host against a model of it, in random order (T14)."""
+"""The whole host against a model of it, in random order (T14).
+
+Broken on purpose, each of these turned the first test red within 50 runs: a duplicate was booked
+again; debts were skipped when an unmatched payment was matched; a blind manufacturer was asked
+again; an attempt nobody finished counted as not sent; delivered value was not owed after a
+reversal; two orders of one device went at once.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +28,18 @@ def install(plugin_folder):
         plugin_folder.install(name, code=CODE.format(name.title()))
 
 
-def run(place, *, examples, steps=50):
-    """Run the machine; `MPM_SEED` repeats a run, `MPM_MACHINE_EXAMPLES` chooses its size."""
+def run(place, *, examples, steps=50, share=1):
+    """Run the machine; `MPM_SEED` repeats a run, `MPM_MACHINE_EXAMPLES` chooses its size.
+
+    Args:
+        place: where.
+        examples: how many runs, unless the environment says otherwise.
+        steps: of each run.
+        share: of the environment's number, one in so many are run here.
+    """
     seed = int(os.environ.get("MPM_SEED") or random.SystemRandom().randrange(1_000_000))
-    examples = int(os.environ.get("MPM_MACHINE_EXAMPLES", examples))
+    if wanted := os.environ.get("MPM_MACHINE_EXAMPLES"):
+        examples = -(-int(wanted) // share)
     print(f"MPM_SEED={seed} MPM_MACHINE_EXAMPLES={examples}")  # noqa: T201 - to repeat a failure
     in_haste = os.environ.get("MPM_NO_SHRINK")  # a failure is shown as it came, not made small
     chosen = settings(
@@ -50,11 +64,11 @@ def test_the_whole_host_agrees_with_its_model_whatever_happens(
     plugin_folder, sqlite_template, tmp_path
 ):
     install(plugin_folder)
-    run(SqlitePlace(sqlite_template, tmp_path), examples=60)
+    run(SqlitePlace(sqlite_template, tmp_path), examples=45)
 
 
 def test_the_whole_host_agrees_with_its_model_on_postgresql(
     plugin_folder, postgresql, postgres_template, tmp_path
 ):
     install(plugin_folder)
-    run(PostgresPlace(postgresql, postgres_template, tmp_path), examples=8)
+    run(PostgresPlace(postgresql, postgres_template, tmp_path), examples=5, share=10)
