@@ -15,7 +15,7 @@ from mpm_core.tariffs import AccessRate, PriceComponent, Tariff
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
-from mpm_host.payments.customer_accounts import tariff_from_row
+from mpm_host.payments.account_rows import tariff_from_row
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.access_rates import restart_access_rates
 from mpm_host.registration.inputs import check_amount_given, read_name
