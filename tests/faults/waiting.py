@@ -54,10 +54,11 @@ def _queued_messages(scene: Scene) -> int:
 
 
 def _moving_switches(scene: Scene) -> int:
-    """Count the devices that may not be as they should be."""
+    """Count the devices that are not, or may not be, as they should be."""
     s = t.switches.c
+    ran_out = sa.and_(s.is_on, sa.not_(s.unlocked), s.paid_until <= scene.clock())
     query = sa.select(sa.func.count()).where(
-        sa.or_(s.is_on.is_(None), s.next_at <= scene.clock()), s.paid_until.is_not(None)
+        s.paid_until.is_not(None), sa.or_(s.is_on.is_(None), ran_out)
     )
     with scene.opened.engines.read.connect() as connection:
         count: int = connection.execute(query).scalar_one()
