@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from mpm_core import SettingsError, UserError
 from mpm_host.companies.audit_trail import Actor
-from mpm_host.companies.companies import shown_table
+from mpm_host.companies.instance_changes import shown_table
 from mpm_host.database import tables
 from mpm_host.directory import InstanceState
 from mpm_host.plugins.instance_settings import InstanceTable

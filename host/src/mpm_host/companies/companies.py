@@ -7,27 +7,21 @@ change is one transaction with its line in the audit trail, and the plugins foll
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import attrs
-
-from mpm_core import SettingsError, UserError, read_settings
+from mpm_core import UserError
 from mpm_core.discovery import canonical_name
-from mpm_core.secrets import MASK
-from mpm_core.settings import describe
 from mpm_host.companies.audit_trail import Actor
-from mpm_host.companies.company_details import CompanyDetails
-from mpm_host.companies.company_reconciliation import check_plugin_change, lock_companies
+from mpm_host.companies.company_reconciliation import lock_companies
 from mpm_host.companies.company_refusals import CompanyCode
-from mpm_host.companies.company_store import (
-    change_company,
-    change_instance,
-    insert_company,
-    insert_instance,
-    load_directory,
+from mpm_host.companies.company_store import change_company, insert_company, load_directory
+from mpm_host.companies.instance_changes import (
+    NO_CHANGE,
+    SettingsChange,
+    check_instance_name,
+    read_details,
+    shown_table,
+    write_instance,
 )
-from mpm_host.configuration.config_problems import ConfigPlace
-from mpm_host.configuration.config_values import NAME_RULE, is_name
 from mpm_host.database.engines import Engines
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.encryption import Vault
@@ -36,19 +30,7 @@ from mpm_host.plugins.plugin_house import PluginHouse
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.inputs import read_name
 
-__all__ = ["Companies", "shown_table"]
-
-
-@attrs.frozen(kw_only=True)
-class _SettingsChange:
-    """New settings for the database, and both old and new ones for the audit trail."""
-
-    sealed: bytes | None = None
-    before: Mapping[str, object] = attrs.field(factory=dict)
-    after: Mapping[str, object] = attrs.field(factory=dict)
-
-
-_NO_CHANGE = _SettingsChange()
+__all__ = ["Companies"]
 
 
 class Companies:
@@ -105,7 +87,7 @@ class Companies:
         Raises:
             ServiceRefused: `slug_invalid`, `slug_taken`, `company_invalid`.
         """
-        read = _read_details(slug, details)
+        read = read_details(slug, details)
         with self._engines.write.begin() as connection:
             lock_companies(connection)
             taken = load_directory(connection).by_slug.get(slug)
@@ -239,7 +221,7 @@ class Companies:
         state: InstanceState,
     ) -> InstanceRecord:
         company = self.check_changeable(slug)
-        _check_instance_name(slug, name)
+        check_instance_name(slug, name)
         plugin = canonical_name(plugin)
         plan = self._house.check(company.company, name, plugin, table)
         change = self._change(company, name, table, plan.plugin.manifest.settings_class)
@@ -256,7 +238,7 @@ class Companies:
         company = self.check_changeable(slug)
         loaded = self._house.catalog.load(plugin)
         name = loaded.installed.name
-        _check_instance_name(slug, name)
+        check_instance_name(slug, name)
         if self._house.directory.instance_named(company.id, name) is None:
             self._write(company, name, name, InstanceState.UNCONFIGURED, actor)
         return self.find_instance(slug, name)
@@ -285,13 +267,13 @@ class Companies:
 
     def _change(
         self, company: CompanyRecord, name: str, table: InstanceTable, settings_class: type
-    ) -> _SettingsChange:
+    ) -> SettingsChange:
         record = self._house.directory.instance_named(company.id, name)
         try:
             former = InstanceTable() if record is None else self._house.table_of(record)
         except UserError:  # a key was lost: the old values are, too
             former = InstanceTable()
-        return _SettingsChange(
+        return SettingsChange(
             sealed=seal_table(table, self._vault),
             before=shown_table(former, settings_class),
             after=shown_table(table, settings_class, former),
@@ -304,83 +286,9 @@ class Companies:
         plugin: str,
         state: InstanceState,
         actor: Actor,
-        change: _SettingsChange = _NO_CHANGE,
+        change: SettingsChange = NO_CHANGE,
     ) -> None:
         with self._engines.write.begin() as connection:
             lock_companies(connection)
-            record = load_directory(connection).instance_named(company.id, name)
-            if record is None:
-                insert_instance(
-                    connection,
-                    company,
-                    actor,
-                    name=name,
-                    plugin=plugin,
-                    state=state,
-                    sealed=change.sealed,
-                    shown=change.after,
-                )
-            else:
-                check_plugin_change(connection, company.company.slug, record, plugin)
-                change_instance(
-                    connection,
-                    record,
-                    actor,
-                    plugin=plugin,
-                    state=state,
-                    sealed=change.sealed,
-                    shown_before=change.before,
-                    shown_after=change.after,
-                )
+            write_instance(connection, company, name, plugin, state, actor, change)
         self._house.reload()
-
-
-def shown_table(
-    table: InstanceTable, settings_class: type, former: InstanceTable | None = None
-) -> dict[str, object]:
-    """Return a raw table as people may see it: secrets masked, changed ones marked.
-
-    Args:
-        table: what to show.
-        settings_class: says which settings are secrets.
-        former: what it was before, to mark the secrets that changed.
-    """
-    secrets = {each.name for each in describe(settings_class) if each.secret}
-    known = {each.name for each in describe(settings_class)} - secrets
-    shown = dict(table.options)
-    for name, value in table.settings.items():
-        if name in known:
-            shown[name] = value
-        else:  # what the class does not know may be anything
-            is_changed = former is not None and former.settings.get(name, value) != value
-            shown[name] = f"{MASK} (changed)" if is_changed else MASK
-    return shown
-
-
-def _read_details(slug: str, details: Mapping[str, object]) -> CompanyDetails:
-    if not is_name(slug):
-        raise ServiceRefused(
-            CompanyCode.SLUG_INVALID, f"{slug[:80]!r} cannot be a slug; write {NAME_RULE}."
-        )
-    place = ConfigPlace(
-        company=slug, instance="company", plugin="company", section=f"Company {slug!r}"
-    )
-    try:
-        return read_settings(
-            CompanyDetails,
-            details,
-            place=place,
-            environ={},
-            folder=Path(),
-            allow_references=False,
-        )
-    except SettingsError as error:
-        raise ServiceRefused(CompanyCode.COMPANY_INVALID, str(error)) from None
-
-
-def _check_instance_name(slug: str, name: str) -> None:
-    if not is_name(name):
-        raise ServiceRefused(
-            CompanyCode.INSTANCE_NAME_INVALID,
-            f"Company {slug!r}: {name[:80]!r} cannot be an instance's name; write {NAME_RULE}.",
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mpm_core import UserError
 from mpm_core.settings import describe
 from mpm_core.settings.forms import redact
-from mpm_host.companies.companies import shown_table
+from mpm_host.companies.instance_changes import shown_table
 from mpm_host.directory import CompanyRecord, InstanceRecord
 from mpm_host.host import Host
 from mpm_host.plugins.instance_settings import InstanceOptions, storable

@@ -1,0 +1,148 @@
+"""What a change of a company or an instance consists of: checked words, and the row it writes.
+
+`Companies` decides what is changed, and in which transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from sqlalchemy.engine import Connection
+
+from mpm_core import SettingsError, read_settings
+from mpm_core.secrets import MASK
+from mpm_core.settings import describe
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.company_details import CompanyDetails
+from mpm_host.companies.company_reconciliation import check_plugin_change
+from mpm_host.companies.company_refusals import CompanyCode
+from mpm_host.companies.company_store import change_instance, insert_instance, load_directory
+from mpm_host.configuration.config_problems import ConfigPlace
+from mpm_host.configuration.config_values import NAME_RULE, is_name
+from mpm_host.directory import CompanyRecord, InstanceState
+from mpm_host.plugins.instance_settings import InstanceTable
+from mpm_host.refusals import ServiceRefused
+
+__all__ = [
+    "NO_CHANGE",
+    "SettingsChange",
+    "check_instance_name",
+    "read_details",
+    "shown_table",
+    "write_instance",
+]
+
+
+@attrs.frozen(kw_only=True)
+class SettingsChange:
+    """New settings for the database, and both old and new ones for the audit trail."""
+
+    sealed: bytes | None = None
+    before: Mapping[str, object] = attrs.field(factory=dict)
+    after: Mapping[str, object] = attrs.field(factory=dict)
+
+
+NO_CHANGE = SettingsChange()
+
+
+def read_details(slug: str, details: Mapping[str, object]) -> CompanyDetails:
+    """Read what a new company says of itself.
+
+    Raises:
+        ServiceRefused: `slug_invalid`, `company_invalid`.
+    """
+    if not is_name(slug):
+        raise ServiceRefused(
+            CompanyCode.SLUG_INVALID, f"{slug[:80]!r} cannot be a slug; write {NAME_RULE}."
+        )
+    place = ConfigPlace(
+        company=slug, instance="company", plugin="company", section=f"Company {slug!r}"
+    )
+    try:
+        return read_settings(
+            CompanyDetails,
+            details,
+            place=place,
+            environ={},
+            folder=Path(),
+            allow_references=False,
+        )
+    except SettingsError as error:
+        raise ServiceRefused(CompanyCode.COMPANY_INVALID, str(error)) from None
+
+
+def check_instance_name(slug: str, name: str) -> None:
+    """Refuse what cannot name an instance.
+
+    Raises:
+        ServiceRefused: `instance_name_invalid`.
+    """
+    if not is_name(name):
+        raise ServiceRefused(
+            CompanyCode.INSTANCE_NAME_INVALID,
+            f"Company {slug!r}: {name[:80]!r} cannot be an instance's name; write {NAME_RULE}.",
+        )
+
+
+def write_instance(  # noqa: PLR0913, PLR0917 - one column each
+    connection: Connection,
+    company: CompanyRecord,
+    name: str,
+    plugin: str,
+    state: InstanceState,
+    actor: Actor,
+    change: SettingsChange,
+) -> None:
+    """Make an instance or change it, with its line in the audit trail; the caller holds the lock.
+
+    Raises:
+        ServiceRefused: `instance_in_use`.
+    """
+    record = load_directory(connection).instance_named(company.id, name)
+    if record is None:
+        insert_instance(
+            connection,
+            company,
+            actor,
+            name=name,
+            plugin=plugin,
+            state=state,
+            sealed=change.sealed,
+            shown=change.after,
+        )
+    else:
+        check_plugin_change(connection, company.company.slug, record, plugin)
+        change_instance(
+            connection,
+            record,
+            actor,
+            plugin=plugin,
+            state=state,
+            sealed=change.sealed,
+            shown_before=change.before,
+            shown_after=change.after,
+        )
+
+
+def shown_table(
+    table: InstanceTable, settings_class: type, former: InstanceTable | None = None
+) -> dict[str, object]:
+    """Return a raw table as people may see it: secrets masked, changed ones marked.
+
+    Args:
+        table: what to show.
+        settings_class: says which settings are secrets.
+        former: what it was before, to mark the secrets that changed.
+    """
+    secrets = {each.name for each in describe(settings_class) if each.secret}
+    known = {each.name for each in describe(settings_class)} - secrets
+    shown = dict(table.options)
+    for name, value in table.settings.items():
+        if name in known:
+            shown[name] = value
+        else:  # what the class does not know may be anything
+            is_changed = former is not None and former.settings.get(name, value) != value
+            shown[name] = f"{MASK} (changed)" if is_changed else MASK
+    return shown
