@@ -56,8 +56,14 @@ def scaffold(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def faults(session: nox.Session) -> None:
-    """Kill a host at random moments and at every crash point, and compare the books; minutes."""
-    session.run("pytest", "-m", "slow", "tests/faults", *session.posargs)
+    """Kill a host at random moments, lose answers, move the clock, and compare the books."""
+    session.run("pytest", "-m", "slow and not long", "tests/faults", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def walk(session: nox.Session) -> None:
+    """Kill a host at every crash point and compare the books."""
+    session.run("pytest", "-m", "long", "tests/faults/test_crash_walk.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")

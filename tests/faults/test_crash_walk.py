@@ -21,7 +21,7 @@ from tests.faults.scene import crash_scene
 from tests.faults.sizes import walked_hits, walked_points
 from tests.faults.waiting import open_orders
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 IDLE_METERS = 3

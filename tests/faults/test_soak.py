@@ -20,7 +20,7 @@ from tests.faults.scene import crash_scene
 from tests.faults.waiting import wait_until_nothing_is_open
 
 # Minutes of load: run by `nox -s faults` and `nox -s nightly`.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SECONDS = float(os.environ.get("MPM_SOAK_SECONDS", "90"))
 WARM_UP = 0.4  # of the time
