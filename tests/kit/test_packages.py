@@ -129,7 +129,7 @@ def test_a_page_that_agrees_keeps_the_rule(workshop, number):
             "C-17",
             "Give Acme `validate` and `process`.",
             AcmePay,
-            "README.md does not name enquire.",
+            "README.md does not name enquire, notice.",
             id="a callback that is not named",
         ),
     ],
