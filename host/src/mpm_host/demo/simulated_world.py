@@ -303,7 +303,9 @@ def simulated_world(
         )
         upgrade(host.engines.write)
         host.reconcile()
-        services = Services(host, workers=True, limits=WorkLimits(poll=0.1, engine_poll=0.02, drain=1.0))
+        services = Services(
+            host, workers=True, limits=WorkLimits(poll=0.1, engine_poll=0.02, drain=1.0)
+        )
         services.start()
         stack.callback(services.close)
         listening = stack.enter_context(contextlib.closing(bound_socket("127.0.0.1", port)))
