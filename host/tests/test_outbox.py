@@ -131,13 +131,7 @@ class Bench(OrderBench):
         self.ears = {name: Ear() for name in CLASSES}
         super().__init__(engines, deadline=0.3)
         keep_outbox(engines.write, lambda: self.directory)
-        self.teller = Teller(
-            engines=engines,
-            vault=self.vault,
-            clock=self.clock,
-            directory=lambda: self.directory,
-            plugins_of=lambda _: self.plugins,
-        )
+        self.teller = Teller(self.resources())
 
     def _directory(self, plain):
         directory = super()._directory(plain)
@@ -293,13 +287,7 @@ def test_a_payment_that_is_settled_already_is_not_told_again(bench):
 
 
 def test_a_sent_message_is_told_without_its_text(bench):
-    sender = MessageSender(
-        engines=bench.engines,
-        vault=bench.vault,
-        clock=bench.clock,
-        directory=lambda: bench.directory,
-        plugins_of=lambda _: bench.plugins,
-    )
+    sender = MessageSender(bench.resources())
     bench.issued()
     bench.forget()
     [message] = bench.rows(t.messages)

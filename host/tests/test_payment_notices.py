@@ -71,11 +71,7 @@ class Exchange(OrderBench):
             company, [*self.plugins._instances.values(), loaded], clock=self.clock
         )
         self.desk = PaymentDesk(
-            engines=engines,
-            vault=self.vault,
-            clock=self.clock,
-            directory=lambda: self.directory,
-            plugins_of=lambda _: self.plugins,
+            self.resources(),
             wake=self._wake,
             note_delivery=lambda *_: None,
         )

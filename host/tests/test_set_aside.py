@@ -179,13 +179,7 @@ def test_a_message_nobody_can_read_is_given_up_after_eight_tries_and_listed_as_f
     bench.scripts["calin"].generate.append(energy_grant())
     bench.work(payment_id)
     [message] = bench.rows(t.messages)
-    sender = MessageSender(
-        engines=bench.engines,
-        vault=bench.vault,
-        clock=bench.clock,
-        directory=lambda: bench.directory,
-        plugins_of=lambda _: bench.plugins,
-    )
+    sender = MessageSender(bench.resources())
     with bench.engines.write.begin() as connection:
         connection.execute(sa.update(t.messages).values(phone="nonsense"))
     work = guarded(sender.work_on, sender.note_failure)

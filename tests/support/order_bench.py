@@ -34,6 +34,7 @@ from mpm_host.database import tables as t
 from mpm_host.directory import Directory, InstanceState, ManifestFacts
 from mpm_host.orders.order_worker import OrderWorker
 from mpm_host.payments.payment_views import payment_view
+from mpm_host.resources import Resources
 from mpm_host.verification.verification import verify
 from tests.support.small_company import SmallCompany, small_directory
 
@@ -191,13 +192,19 @@ class OrderBench(SmallCompany):
     def clock(self):
         return self.now
 
-    def new_worker(self, engines=None):
-        return OrderWorker(
+    def resources(self, engines=None):
+        """What the services work with."""
+        return Resources(
             engines=engines or self.engines,
             vault=self.vault,
             clock=self.clock,
             directory=lambda: self.directory,
             plugins_of=lambda _: self.plugins,
+        )
+
+    def new_worker(self, engines=None):
+        return OrderWorker(
+            self.resources(engines),
             wake=self._wake,
             pause=self.paused.append,
         )

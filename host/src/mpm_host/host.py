@@ -17,6 +17,7 @@ from mpm_host.database.upgrade import require_current
 from mpm_host.encryption import Vault
 from mpm_host.outbox.outbox import keep_outbox
 from mpm_host.plugins.plugin_house import PluginHouse
+from mpm_host.resources import Resources
 
 __all__ = ["Host"]
 
@@ -31,6 +32,7 @@ class Host:
         vault: encrypts at rest.
         house: the plugins of every company, and the directory.
         companies: changes companies and their instances.
+        resources: what the services of this installation work with.
     """
 
     def __init__(
@@ -42,6 +44,13 @@ class Host:
         self.vault = vault
         self.house = house
         self.companies = Companies(engines=engines, vault=vault, house=house)
+        self.resources = Resources(
+            engines=engines,
+            vault=vault,
+            clock=clock,
+            directory=lambda: house.directory,
+            plugins_of=house.plugins_of,
+        )
         self._lock: ExclusiveLock | None = None
 
     @classmethod

@@ -55,86 +55,48 @@ class Services:
 
     def __init__(self, host: Host, *, workers: bool, limits: WorkLimits = _LIMITS) -> None:
         self._host = host
-        self.metrics = Metrics(directory=lambda: host.house.directory, clock=host.clock)
+        resources = host.resources
+        self.metrics = Metrics(directory=resources.directory, clock=host.clock)
         self.metrics.add(
             DatabaseGauges(
                 engine=host.engines.read,
                 clock=host.clock,
-                directory=lambda: host.house.directory,
+                directory=resources.directory,
             )
         )
         self.metrics.add(Circuits(host.house))
         self.messages = MessageSender(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
+            resources,
             note=self.metrics.note_message,
         )
         self.desk = PaymentDesk(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
+            resources,
             wake=self.wake,
             note_delivery=self.messages.note_delivery,
             note_call=self.metrics.note_call,
         )
         self.orders = OrderWorker(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
+            resources,
             wake=self.wake,
             tell_after=host.config.host.tell_after,
             note_step=self.metrics.note_step,
         )
         self.actions = PaymentActions(
             vault=host.vault,
-            directory=lambda: host.house.directory,
+            directory=resources.directory,
             tell_after=host.config.host.tell_after,
         )
-        self.cash = CashDesk(vault=host.vault, directory=lambda: host.house.directory)
-        self.tokens = TokenDesk(vault=host.vault, directory=lambda: host.house.directory)
-        self.devices = DeviceLookup(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
-        )
-        self.switches = Switcher(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
-        )
-        self.push_desk = PushDesk(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
-        )
+        self.cash = CashDesk(vault=host.vault, directory=resources.directory)
+        self.tokens = TokenDesk(vault=host.vault, directory=resources.directory)
+        self.devices = DeviceLookup(resources)
+        self.switches = Switcher(resources)
+        self.push_desk = PushDesk(resources)
         self.pushes = PushWorker(
-            engines=host.engines,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
+            resources,
             submit=self.desk.submit,
             wake=self.wake,
         )
-        self.teller = Teller(
-            engines=host.engines,
-            vault=host.vault,
-            clock=host.clock,
-            directory=lambda: host.house.directory,
-            plugins_of=host.house.plugins_of,
-        )
+        self.teller = Teller(resources)
         keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
@@ -156,7 +118,7 @@ class Services:
         )
 
         self._accrual = AccessAccrual(
-            engines=host.engines, clock=host.clock, directory=lambda: host.house.directory
+            engines=host.engines, clock=host.clock, directory=resources.directory
         )
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(

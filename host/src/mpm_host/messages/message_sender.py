@@ -23,14 +23,11 @@ from mpm_core import (
     Msisdn,
     PluginKind,
 )
-from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
-from mpm_host.database.engines import Engines
-from mpm_host.directory import Directory, InstanceRecord
-from mpm_host.encryption import Vault
+from mpm_host.directory import InstanceRecord
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
+from mpm_host.resources import Resources
 
 __all__ = ["MessageSender"]
 
@@ -60,30 +57,18 @@ class MessageSender:
     """Sends one message at a time; safe to use from several threads and processes.
 
     Args:
-        engines: of the database.
-        vault: decrypts the texts.
-        clock: decides when to try again.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
         note: counts what became of a company's message.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, all by name
+    def __init__(
         self,
+        resources: Resources,
         *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
         note: Callable[[str, str], None] = lambda _company_id, _status: None,
     ) -> None:
+        self._resources = resources
         self._note = note
-        self._engines = engines
-        self._vault = vault
-        self._clock = clock
-        self._directory = directory
-        self._plugins_of = plugins_of
 
     def work_on(self, message_id: str) -> None:
         """Send a message if it is still queued."""
@@ -110,7 +95,7 @@ class MessageSender:
         """
         m = t.messages.c
         query = sa.select(m.id, m.company_id, m.failures)
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             row = connection.execute(
                 query.where(m.id == message_id, m.status == "queued")
             ).one_or_none()
@@ -124,7 +109,7 @@ class MessageSender:
         A report about an unknown message is ignored: gateways also report what others sent.
         """
         m = t.messages.c
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             connection.execute(
                 sa.update(t.messages)
                 .where(
@@ -140,7 +125,7 @@ class MessageSender:
         query = sa.select(m.id, m.company_id, m.key, m.phone, m.body, m.failures).where(
             m.id == message_id, m.status == "queued"
         )
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
@@ -148,7 +133,9 @@ class MessageSender:
             id=row.id,
             company_id=row.company_id,
             message=Message(
-                key=row.key, to=Msisdn.from_e164(row.phone), body=self._vault.open(row.body)
+                key=row.key,
+                to=Msisdn.from_e164(row.phone),
+                body=self._resources.vault.open(row.body),
             ),
             failures=row.failures,
         )
@@ -157,12 +144,12 @@ class MessageSender:
         messenger = self._messenger(queued.company_id)
         if messenger is None:
             return _STORED
-        plugins = self._plugins_of(queued.company_id)
+        plugins = self._resources.plugins_of(queued.company_id)
         return plugins.send_message(messenger.name, queued.message, correlation_id=queued.id)
 
     def _messenger(self, company_id: str) -> InstanceRecord | None:
         """Return the company's gateway: the first enabled messenger in the order of names."""
-        for instance in self._directory().instances_of(company_id):
+        for instance in self._resources.directory().instances_of(company_id):
             is_messenger = instance.facts and instance.facts.kind is PluginKind.MESSENGER
             if is_messenger and instance.takes_new_work:
                 return instance
@@ -177,7 +164,7 @@ class MessageSender:
             reference=receipt.reference,
             segments=receipt.segments,
             cost=receipt.cost[:_COST_LENGTH],
-            sent_at=self._clock(),
+            sent_at=self._resources.clock(),
             next_at=None,
             detail="",
         )
@@ -194,7 +181,7 @@ class MessageSender:
             status="failed" if given_up else "queued",
             failures=failures,
             detail=detail[:_DETAIL_LENGTH],
-            next_at=None if given_up else self._clock() + _FIRST_WAIT * 2**failures,
+            next_at=None if given_up else self._resources.clock() + _FIRST_WAIT * 2**failures,
         )
 
     def _fact(self, queued: _Queued) -> Fact:
@@ -202,11 +189,11 @@ class MessageSender:
             hook=OutboxHook.MESSAGE_SENT,
             company_id=queued.company_id,
             subject_id=queued.id,
-            at=self._clock(),
+            at=self._resources.clock(),
         )
 
     def _update(self, message_id: str, *, fact: Fact | None = None, **values: object) -> None:
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             updated = connection.execute(
                 sa.update(t.messages)
                 .where(t.messages.c.id == message_id, t.messages.c.status == "queued")

@@ -23,12 +23,11 @@ from mpm_core import (
     Refused,
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
-from mpm_host.database.engines import Engines
 from mpm_host.directory import InstanceRecord
-from mpm_host.encryption import Vault
 from mpm_host.orders.order_store import OrderRecord
 from mpm_host.orders.switching import as_time_grant
 from mpm_host.payments.quotes import load_device
+from mpm_host.resources import Resources
 
 __all__ = ["Answer", "Asking", "Manufacturers", "as_harmless"]
 
@@ -87,13 +86,15 @@ class Asking:
             return error
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Manufacturers:
-    """The loaded plugins of all companies, to be asked about orders."""
+    """The loaded plugins of all companies, to be asked about orders.
 
-    engines: Engines
-    vault: Vault
-    plugins_of: Callable[[str], CompanyPlugins]
+    Args:
+        resources: of the installation.
+    """
+
+    _resources: Resources
 
     def prepare(self, order: OrderRecord, instance: InstanceRecord) -> Asking:
         """Let the plugin decide what must not be decided twice; a later try keeps the first.
@@ -131,11 +132,11 @@ class Manufacturers:
             return error
 
     def _asking(self, order: OrderRecord, instance: InstanceRecord) -> Asking:
-        plugins = self.plugins_of(order.company_id)
+        plugins = self._resources.plugins_of(order.company_id)
         loaded = plugins.instance(instance.name)
-        with self.engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             device, version = load_device(
-                connection, order.device_id, self.vault, loaded.manifest.details_class
+                connection, order.device_id, self._resources.vault, loaded.manifest.details_class
             )
         return Asking(plugins=plugins, loaded=loaded, device=device, state_version=version)
 

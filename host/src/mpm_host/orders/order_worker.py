@@ -16,12 +16,8 @@ from datetime import timedelta
 from sqlalchemy.engine import Connection
 
 from mpm_core import MpmError, Operation
-from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
-from mpm_host.database.engines import Engines
-from mpm_host.directory import Directory, InstanceRecord
-from mpm_host.encryption import Vault
+from mpm_host.directory import InstanceRecord
 from mpm_host.orders.order_answers import AnswerTaker
 from mpm_host.orders.order_asking import Asking, Manufacturers, as_harmless
 from mpm_host.orders.order_rules import (
@@ -46,6 +42,7 @@ from mpm_host.orders.order_store import (
 from mpm_host.orders.switching import keep_switch
 from mpm_host.payments.payment_locks import lock_payment
 from mpm_host.payments.payment_messages import tell_delay
+from mpm_host.resources import Resources
 
 __all__ = ["OrderWorker"]
 
@@ -58,40 +55,29 @@ class OrderWorker:
     """Works on one order at a time; safe to use from several threads and processes.
 
     Args:
-        engines: of the database.
-        vault: encrypts tokens and messages.
-        clock: decides what is due.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
         wake: called after a commit that left work to hand over at once.
         tell_after: how long after it was made a late order's customer is told so.
         pause: waits some seconds for a database that is gone.
         note_step: counts a step that was written.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, all by name
+    def __init__(
         self,
+        resources: Resources,
         *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
         tell_after: timedelta = TELL_AFTER,
         pause: Callable[[float], None] = time.sleep,
         note_step: Callable[[OrderRecord, Step], None] = lambda _order, _step: None,
     ) -> None:
-        self._engines = engines
-        self._vault = vault
-        self._clock = clock
-        self._directory = directory
+        self._resources = resources
         self._asked_about: set[str] = set()
-        self._manufacturers = Manufacturers(engines=engines, vault=vault, plugins_of=plugins_of)
-        self._writer = StepWriter(vault=vault, tell_after=tell_after)
+        self._manufacturers = Manufacturers(resources)
+        self._writer = StepWriter(vault=resources.vault, tell_after=tell_after)
         self._answers = AnswerTaker(
-            engines=engines,
-            clock=clock,
+            engines=resources.engines,
+            clock=resources.clock,
             writer=self._writer,
             wake=wake,
             pause=pause,
@@ -103,7 +89,7 @@ class OrderWorker:
         order = self._load(order_id)
         if order is None:
             return
-        if order.due_at is not None and order.due_at > self._clock():
+        if order.due_at is not None and order.due_at > self._resources.clock():
             self._rest(order)
             return
         match order.status:
@@ -123,13 +109,13 @@ class OrderWorker:
             self._look(order)
 
     def _load(self, order_id: str) -> OrderRecord | None:
-        with self._engines.read.connect() as connection:
-            return load_order(connection, order_id, self._clock())
+        with self._resources.engines.read.connect() as connection:
+            return load_order(connection, order_id, self._resources.clock())
 
     # --- a queued order ------------------------------------------------------
 
     def _attempt(self, order: OrderRecord) -> None:
-        instance = self._directory().instances.get(order.instance_id)
+        instance = self._resources.directory().instances.get(order.instance_id)
         facts = instance.facts if instance else None
         if instance is None or facts is None or not instance.finishes_work:
             self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
@@ -171,9 +157,9 @@ class OrderWorker:
         self, order: OrderRecord, operation: Operation, asking: Asking
     ) -> OrderRecord | None:
         """Commit the attempt before anybody is asked; `None` when it is not this order's turn."""
-        now = self._clock()
+        now = self._resources.clock()
         try:
-            with self._engines.write.begin() as connection:
+            with self._resources.engines.write.begin() as connection:
                 if not has_turn(connection, order, blocks_device=operation.blocks_device):
                     # in the same transaction, so that the other order's end wakes this one after it
                     self._put_off(connection, order, _WAIT_FOR_TURN, _NOT_ITS_TURN)
@@ -197,7 +183,7 @@ class OrderWorker:
 
     def _recover(self, order: OrderRecord) -> None:
         """Turn an attempt nobody finished into *unknown*, once its lease is over."""
-        if order.lease_until is not None and order.lease_until > self._clock():
+        if order.lease_until is not None and order.lease_until > self._resources.clock():
             return
         if order.id in self._asked_about:
             return  # it lives here, and asking ends by a deadline that no clock moves
@@ -206,7 +192,7 @@ class OrderWorker:
     # --- an order in doubt ---------------------------------------------------
 
     def _look(self, order: OrderRecord) -> None:
-        instance = self._directory().instances.get(order.instance_id)
+        instance = self._resources.directory().instances.get(order.instance_id)
         if instance is None or instance.facts is None or not instance.finishes_work:
             self._postpone(order, _WAIT_FOR_PLUGIN, _not_enabled(instance))
             return
@@ -220,36 +206,36 @@ class OrderWorker:
 
     def _postpone(self, order: OrderRecord, wait: timedelta, detail: str) -> None:
         """Leave an order for later; no attempt is made of it."""
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             self._put_off(connection, order, wait, detail)
         self._tell_if_late(order)
 
     def _put_off(
         self, connection: Connection, order: OrderRecord, wait: timedelta, detail: str
     ) -> None:
-        now = self._clock()
+        now = self._resources.clock()
         next_at = self._writer.next_at(order, now + wait, now)
         postpone(connection, order, now + wait, detail, next_at=next_at)
 
     def _rest(self, order: OrderRecord) -> None:
         """Put an order that was handed over before its time back to where it waits."""
         self._tell_if_late(order)
-        wait_until = self._writer.next_at(order, order.due_at, self._clock())
+        wait_until = self._writer.next_at(order, order.due_at, self._resources.clock())
         if order.next_at == wait_until:
             return
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             rest(connection, order, wait_until)
 
     def _tell_if_late(self, order: OrderRecord) -> None:
         """Tell the customer of an open order that it takes long, once that is so."""
-        now = self._clock()
+        now = self._resources.clock()
         if now < self._writer.tell_at(order) or order.reversing:
             return
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             payment = lock_payment(connection, order.payment_id)
             current = load_order(connection, order.id, now)
             if current is not None and current.fence == order.fence:
-                tell_delay(connection, self._vault, payment, now)
+                tell_delay(connection, self._resources.vault, payment, now)
 
 
 def _not_enabled(instance: InstanceRecord | None) -> str:

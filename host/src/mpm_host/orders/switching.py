@@ -7,7 +7,6 @@ always the same: compare what should be with what is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import attrs
@@ -15,15 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from mpm_core import Charge, ChargeKind, Grant, MpmError, Order
-from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
-from mpm_host.database.engines import Engines
-from mpm_host.directory import Directory
-from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.quotes import load_device
+from mpm_host.resources import Resources
 
 __all__ = ["Switcher", "as_time_grant", "extend_switch", "keep_switch"]
 
@@ -77,31 +72,15 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
     connection.execute(sa.update(t.switches).where(s.device_id == device_id).values(values))
 
 
+@attrs.frozen
 class Switcher:
     """Brings one device at a time to the state it should have.
 
     Args:
-        engines: of the database.
-        vault: decrypts devices' details.
-        clock: decides what has passed.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
     """
 
-    def __init__(
-        self,
-        *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
-    ) -> None:
-        self._engines = engines
-        self._vault = vault
-        self._clock = clock
-        self._directory = directory
-        self._plugins_of = plugins_of
+    _resources: Resources
 
     def work_on(self, switch_id: str) -> None:
         """Switch a device if it is not as it should be; repeating it is harmless."""
@@ -111,11 +90,11 @@ class Switcher:
             .join(t.devices, t.devices.c.id == s.device_id)
             .where(s.id == switch_id)
         )
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return
-        wanted = _should_be_on(row, self._clock())
+        wanted = _should_be_on(row, self._resources.clock())
         if wanted == row.is_on:
             self._write(switch_id, is_on=wanted, failures=0)
             return
@@ -130,12 +109,14 @@ class Switcher:
             self._write(switch_id, is_on=wanted, failures=0)
 
     def _switch(self, row: Row[tuple[object, ...]], *, on: bool) -> None:
-        instance = self._directory().instances[row.instance_id]
-        plugins = self._plugins_of(row.company_id)
+        instance = self._resources.directory().instances[row.instance_id]
+        plugins = self._resources.plugins_of(row.company_id)
         manifest = plugins.instance(instance.name).manifest
-        with self._engines.read.connect() as connection:
-            device, _ = load_device(connection, row.device_id, self._vault, manifest.details_class)
-        order = Order(key=row.id, attempt=row.failures + 1, created_at=self._clock())
+        with self._resources.engines.read.connect() as connection:
+            device, _ = load_device(
+                connection, row.device_id, self._resources.vault, manifest.details_class
+            )
+        order = Order(key=row.id, attempt=row.failures + 1, created_at=self._resources.clock())
         plugins.switch_device(instance.name, device, order, on=on, correlation_id=row.id)
 
     def _write(self, switch_id: str, *, is_on: bool | None, failures: int) -> None:
@@ -144,8 +125,8 @@ class Switcher:
         A payment may have come while the device was being switched off: what should be is read
         again under the row's lock, so the device is switched on again at once.
         """
-        s, now = t.switches.c, self._clock()
-        with self._engines.write.begin() as connection:
+        s, now = t.switches.c, self._resources.clock()
+        with self._resources.engines.write.begin() as connection:
             row = connection.execute(
                 sa.select(t.switches).where(s.id == switch_id).with_for_update()
             ).one()

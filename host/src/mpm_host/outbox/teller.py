@@ -6,7 +6,7 @@ tried again a few times; then it is set aside, noted with its payment and shown 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 import attrs
@@ -16,14 +16,12 @@ from sqlalchemy.engine import Connection
 
 from mpm_core import MpmError, ReportReceipt, Throttled
 from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
-from mpm_host.database.engines import Engines
 from mpm_host.database.outbox_tables import tellings
-from mpm_host.directory import Directory, InstanceRecord, InstanceState
-from mpm_host.encryption import Vault
+from mpm_host.directory import InstanceRecord, InstanceState
 from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.outbox.telling_notes import note_report, note_set_aside
 from mpm_host.outbox.telling_values import TellingValues, Told, read_values
+from mpm_host.resources import Resources
 
 __all__ = ["WAITS", "Teller"]
 
@@ -56,38 +54,22 @@ class _Telling:
         return self.hook is OutboxHook.REPORT_PAYMENT
 
 
+@attrs.frozen
 class Teller:
     """Works on one telling at a time; safe to use from several threads and processes.
 
     Args:
-        engines: of the database.
-        vault: decrypts devices' details.
-        clock: decides when to try again.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
     """
 
-    def __init__(
-        self,
-        *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
-    ) -> None:
-        self._engines = engines
-        self._vault = vault
-        self._clock = clock
-        self._directory = directory
-        self._plugins_of = plugins_of
+    _resources: Resources
 
     def work_on(self, telling_id: str) -> None:
         """Tell, if that is still to be done."""
         telling = self._load(telling_id)
         if telling is None:
             return
-        instance = self._directory().instances.get(telling.instance_id)
+        instance = self._resources.directory().instances.get(telling.instance_id)
         if instance is not None and instance.state is InstanceState.REMOVED:
             self._set_aside(telling, f"Plugin instance {instance.name} was removed.", None)
         elif instance is None or not instance.finishes_work:
@@ -111,12 +93,12 @@ class Teller:
         query = sa.select(
             c.id, c.company_id, c.instance_id, c.hook, c.subject_id, c.failures
         ).where(c.id == telling_id, c.next_at.is_not(None))
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else _Telling(**row)
 
     def _tell(self, telling: _Telling, instance: InstanceRecord) -> None:
-        plugins = self._plugins_of(telling.company_id)
+        plugins = self._resources.plugins_of(telling.company_id)
         values = self._read(telling, instance, plugins)
         if values is None:
             self._forget(telling)
@@ -145,27 +127,31 @@ class Teller:
             subject_id=telling.subject_id,
             details_class=plugins.instance(instance.name).manifest.details_class,
         )
-        with self._engines.read.connect() as connection:
-            return read_values(connection, told, self._vault, self._clock())
+        with self._resources.engines.read.connect() as connection:
+            return read_values(connection, told, self._resources.vault, self._resources.clock())
 
     # --- what came of it --------------------------------------------------------------------------
 
     def _end(self, telling: _Telling, values: TellingValues, answer: object) -> None:
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             if isinstance(answer, ReportReceipt) and values.payment_id is not None:
                 note_report(
-                    connection, telling.company_id, values.payment_id, answer, self._clock()
+                    connection,
+                    telling.company_id,
+                    values.payment_id,
+                    answer,
+                    self._resources.clock(),
                 )
             connection.execute(sa.delete(tellings).where(tellings.c.id == telling.id))
 
     def _forget(self, telling: _Telling) -> None:
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             connection.execute(sa.delete(tellings).where(tellings.c.id == telling.id))
 
     def _postpone(self, telling: _Telling) -> None:
         """Wait for an instance that cannot be called; that is no failure of telling it."""
-        next_at = self._clock() + _WAIT_FOR_PLUGIN
-        with self._engines.write.begin() as connection:
+        next_at = self._resources.clock() + _WAIT_FOR_PLUGIN
+        with self._resources.engines.write.begin() as connection:
             self._update(connection, telling, next_at=next_at)
 
     def _fail(
@@ -175,8 +161,8 @@ class Teller:
             self._set_aside(telling, detail, payment_id)
             return
         wait = max(WAITS[telling.failures], after or timedelta(0))
-        next_at = self._clock() + wait
-        with self._engines.write.begin() as connection:
+        next_at = self._resources.clock() + wait
+        with self._resources.engines.write.begin() as connection:
             self._update(
                 connection,
                 telling,
@@ -188,7 +174,7 @@ class Teller:
     def _set_aside(self, telling: _Telling, detail: str, payment_id: str | None) -> None:
         _LOG.warning("telling_set_aside", telling=telling.id, hook=telling.hook.value)
         changes: Mapping[str, object] = {"next_at": None, "failures": telling.failures + 1}
-        with self._engines.write.begin() as connection:
+        with self._resources.engines.write.begin() as connection:
             if not self._update(connection, telling, detail=detail[:_DETAIL_LENGTH], **changes):
                 return
             if payment_id is not None:
@@ -197,7 +183,7 @@ class Teller:
                     telling.company_id,
                     payment_id,
                     f"{telling.hook}: {detail}",
-                    self._clock(),
+                    self._resources.clock(),
                     needs_person=telling.is_report,
                 )
 

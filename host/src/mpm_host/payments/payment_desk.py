@@ -36,17 +36,15 @@ from mpm_core import (
 )
 from mpm_core.company_plugins import CompanyPlugins
 from mpm_host.actions.payment_actions import PaymentActions, look_after
-from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
-from mpm_host.database.engines import Engines
 from mpm_host.database.group_commit import GroupCommit
-from mpm_host.directory import Directory, InstanceRecord
-from mpm_host.encryption import Vault
+from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking import Accept, Book, Command, Deny, Intend, Outcome
 from mpm_host.payments.payment_notices import PaymentNotices
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.payments.plugin_objections import PluginObjections
 from mpm_host.payments.quotes import Quoted, QuoteQuestion, Quoter
+from mpm_host.resources import Resources
 
 __all__ = ["PaymentDesk"]
 
@@ -62,11 +60,7 @@ class PaymentDesk:
     """Answers validations, processes and enquiries of every telecom.
 
     Args:
-        engines: of the database.
-        vault: encrypts what is stored.
-        clock: decides every date.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
         wake: called after a commit that left work for the workers.
         note_delivery: takes a gateway's report about a message of a company.
         patience: seconds a telecom waits for the database before it is told to ask again; what is
@@ -74,41 +68,35 @@ class PaymentDesk:
         note_call: counts an answered call: of whom, what it asked, the decision, seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, all by name
+    def __init__(
         self,
+        resources: Resources,
         *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
         wake: Callable[[], None],
         note_delivery: Callable[[str, DeliveryReport], None],
         patience: float = 5.0,
         note_call: Callable[[InstanceRecord, str, Decision, float], None] = _note_nothing,
     ) -> None:
+        self._resources = resources
         self._note_call = note_call
         self._patience = patience
         self._note_delivery = note_delivery
-        self._vault = vault
-        self._clock = clock
-        self._plugins_of = plugins_of
         self._wake = wake
-        self._engines = engines
-        self._directory = directory
         self._writer: GroupCommit[Command, Outcome] = GroupCommit(
-            engines.write, Book(vault=vault, clock=clock, directory=directory), name="booking"
+            resources.engines.write,
+            Book(vault=resources.vault, clock=resources.clock, directory=resources.directory),
+            name="booking",
         )
         self._reader: GroupCommit[QuoteQuestion, Quoted] = GroupCommit(
-            engines.read, Quoter(clock=clock, directory=directory), name="quotes"
+            resources.engines.read,
+            Quoter(clock=resources.clock, directory=resources.directory),
+            name="quotes",
         )
-        self._objections = PluginObjections(
-            engines=engines, vault=vault, directory=directory, plugins_of=plugins_of
-        )
+        self._objections = PluginObjections(resources)
         self._notices = PaymentNotices(
-            engines=engines,
-            clock=clock,
-            actions=PaymentActions(vault=vault, directory=directory),
+            engines=resources.engines,
+            clock=resources.clock,
+            actions=PaymentActions(vault=resources.vault, directory=resources.directory),
             submit=self._writer.submit,
             wake=wake,
         )
@@ -131,7 +119,7 @@ class PaymentDesk:
     ) -> Reply:
         """Answer one inbound call in the protocol's own words; never raises."""
         inbound = _Inbound(
-            plugins=self._plugins_of(instance.company_id),
+            plugins=self._resources.plugins_of(instance.company_id),
             instance=instance,
             call=call,
             correlation_id=correlation_id,
@@ -179,7 +167,7 @@ class PaymentDesk:
         return self._writer.succeeded_lately()
 
     def _slug(self, instance: InstanceRecord) -> str:
-        record = self._directory().companies.get(instance.company_id)
+        record = self._resources.directory().companies.get(instance.company_id)
         return record.company.slug if record else ""
 
     async def _decide(
@@ -274,11 +262,11 @@ class PaymentDesk:
         return _verdict(await asyncio.wrap_future(self._writer.submit(deny)))
 
     def _look_after(self, payment_id: str) -> None:
-        if look_after(self._engines, payment_id, self._clock()):
+        if look_after(self._resources.engines, payment_id, self._resources.clock()):
             self._wake()
 
     def _find(self, keys: PaymentKeys) -> PaymentRecord | None:
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             return find_payments(connection, [keys], lock=False).find(keys)
 
 

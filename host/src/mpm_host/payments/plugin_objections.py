@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
 from mpm_core import Device, Objection, ReasonCode, ValidationRequest
-from mpm_core.company_plugins import Asked, CompanyPlugins
-from mpm_host.database.engines import Engines
-from mpm_host.directory import Directory, InstanceRecord
-from mpm_host.encryption import Vault
+from mpm_core.company_plugins import Asked
+from mpm_host.directory import InstanceRecord
 from mpm_host.payments.quotes import Quoted, load_device
+from mpm_host.resources import Resources
 
 __all__ = ["PluginObjections"]
 
 _HOOK = "mpm_validate_payment"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class PluginObjections:
     """Asks every enabled instance that wants to be asked.
 
-    Attributes:
-        engines: of the database.
-        vault: decrypts the device's details.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+    Args:
+        resources: of the installation.
     """
 
-    engines: Engines
-    vault: Vault
-    directory: Callable[[], Directory]
-    plugins_of: Callable[[str], CompanyPlugins]
+    _resources: Resources
 
     def askable(self, instance: InstanceRecord, quoted: Quoted) -> frozenset[str]:
         """Return the names of the instances to ask about a quoted payment; asks no database."""
         if quoted.device_id is None or quoted.quote is None:
             return frozenset()
-        plugins = self.plugins_of(instance.company_id)
+        plugins = self._resources.plugins_of(instance.company_id)
         return frozenset(
             record.name
-            for record in self.directory().instances_of(instance.company_id)
+            for record in self._resources.directory().instances_of(instance.company_id)
             if record.takes_new_work and plugins.has_hook(record.name, _HOOK)
         )
 
@@ -63,8 +56,8 @@ class PluginObjections:
             quoted: what it would do.
             correlation_id: ties log lines together.
         """
-        maker = self.directory().instances[quoted.manufacturer_id or ""].name
-        asked = self.plugins_of(instance.company_id).ask_all(
+        maker = self._resources.directory().instances[quoted.manufacturer_id or ""].name
+        asked = self._resources.plugins_of(instance.company_id).ask_all(
             _HOOK,
             correlation_id=correlation_id,
             only=names,
@@ -75,9 +68,11 @@ class PluginObjections:
         return _first_objection(asked, essential={instance.name, maker})
 
     def _read_device(self, company_id: str, maker: str, device_id: str) -> Device:
-        details_class = self.plugins_of(company_id).instance(maker).manifest.details_class
-        with self.engines.read.connect() as connection:
-            return load_device(connection, device_id, self.vault, details_class)[0]
+        details_class = (
+            self._resources.plugins_of(company_id).instance(maker).manifest.details_class
+        )
+        with self._resources.engines.read.connect() as connection:
+            return load_device(connection, device_id, self._resources.vault, details_class)[0]
 
 
 def _first_objection(asked: Sequence[Asked], *, essential: set[str]) -> Objection | None:

@@ -7,20 +7,15 @@ one transaction: as a *validated* payment under our reference, and as the push t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_core import Money, Msisdn, ReasonCode, ValidationRequest
-from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
 from mpm_host.companies.audit_trail import Actor, write_audit
-from mpm_host.database.engines import Engines
 from mpm_host.database.outbox_tables import pushes
-from mpm_host.directory import Directory, InstanceRecord
-from mpm_host.encryption import Vault
+from mpm_host.directory import InstanceRecord
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.booking import Book, Intend
 from mpm_host.payments.plugin_objections import PluginObjections
@@ -28,6 +23,7 @@ from mpm_host.payments.quotes import QuoteQuestion, Quoter
 from mpm_host.payments.staff_bookings import refuse
 from mpm_host.pushes.push_rules import PushStatus
 from mpm_host.refusals import ServiceRefused
+from mpm_host.resources import Resources
 
 __all__ = ["CheckedPush", "PushDesk", "PushWish"]
 
@@ -58,29 +54,16 @@ class PushDesk:
     """Checks and takes wishes.
 
     Args:
-        engines: of the database.
-        vault: decrypts devices' details.
-        clock: decides every date.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
     """
 
-    def __init__(
-        self,
-        *,
-        engines: Engines,
-        vault: Vault,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
-    ) -> None:
-        self._engines = engines
-        self._plugins_of = plugins_of
-        self._quoter = Quoter(clock=clock, directory=directory)
-        self._book = Book(vault=vault, clock=clock, directory=directory)
-        self._objections = PluginObjections(
-            engines=engines, vault=vault, directory=directory, plugins_of=plugins_of
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._quoter = Quoter(clock=resources.clock, directory=resources.directory)
+        self._book = Book(
+            vault=resources.vault, clock=resources.clock, directory=resources.directory
         )
+        self._objections = PluginObjections(resources)
 
     def check(self, wish: PushWish) -> CheckedPush:
         """Make sure that the payment could be made; outside any transaction.
@@ -92,7 +75,7 @@ class PushDesk:
         key = secrets.token_hex(_KEY_BYTES)
         request = _validation(wish, key)
         question = QuoteQuestion(instance=wish.instance, request=request)
-        with self._engines.read.connect() as connection:
+        with self._resources.engines.read.connect() as connection:
             [quoted] = self._quoter(connection, [question])
         objection = quoted.objection
         if objection is None and (names := self._objections.askable(wish.instance, quoted)):
@@ -104,7 +87,7 @@ class PushDesk:
         return CheckedPush(wish=wish, key=key, device_kind=quoted.device_kind)
 
     def _check_plugin(self, instance: InstanceRecord) -> None:
-        plugins = self._plugins_of(instance.company_id)
+        plugins = self._resources.plugins_of(instance.company_id)
         if not instance.takes_new_work:
             why = instance.problem or f"it is {instance.state}"
             raise ServiceRefused(

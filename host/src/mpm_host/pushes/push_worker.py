@@ -13,10 +13,7 @@ from datetime import timedelta
 import structlog
 
 from mpm_core import Decision, MpmError, ProcessRequest, ProviderState, PushReceipt
-from mpm_core.company_plugins import CompanyPlugins
-from mpm_host.clock import Clock
-from mpm_host.database.engines import Engines
-from mpm_host.directory import Directory, InstanceRecord
+from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking_commands import Accept, Command, Outcome
 from mpm_host.pushes.push_rules import (
     PushStatus,
@@ -33,6 +30,7 @@ from mpm_host.pushes.push_store import (
     postpone_push,
     write_step,
 )
+from mpm_host.resources import Resources
 
 __all__ = ["PushWorker"]
 
@@ -47,62 +45,53 @@ class PushWorker:
     """Works on one push at a time; safe to use from several threads and processes.
 
     Args:
-        engines: of the database.
-        clock: decides what is due.
-        directory: returns companies and instances as they are now.
-        plugins_of: one company's loaded plugins.
+        resources: of the installation.
         submit: gives the desk's writer a command.
         wake: called after a booking that left work for the workers.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, all by name
+    def __init__(
         self,
+        resources: Resources,
         *,
-        engines: Engines,
-        clock: Clock,
-        directory: Callable[[], Directory],
-        plugins_of: Callable[[str], CompanyPlugins],
         submit: Callable[[Command], Future[Outcome]],
         wake: Callable[[], None],
     ) -> None:
-        self._engines = engines
-        self._clock = clock
-        self._directory = directory
-        self._plugins_of = plugins_of
+        self._resources = resources
         self._submit = submit
         self._wake = wake
 
     def work_on(self, push_id: str) -> None:
         """Take a push one step further; calling it again, or too early, is harmless."""
-        with self._engines.read.connect() as connection:
-            record = load_push(connection, push_id, self._clock())
+        with self._resources.engines.read.connect() as connection:
+            record = load_push(connection, push_id, self._resources.clock())
         if record is None:
             return
-        instance = self._directory().instances.get(record.instance_id)
+        instance = self._resources.directory().instances.get(record.instance_id)
         works = instance is not None and instance.finishes_work
         if record.sent_at is None:
             self._begin(record, instance if works else None)
         elif instance is not None and works:
             self._look(record, instance)
         else:
-            with self._engines.write.begin() as connection:
-                postpone_push(connection, record, self._clock() + _WAIT_FOR_PLUGIN)
+            with self._resources.engines.write.begin() as connection:
+                postpone_push(connection, record, self._resources.clock() + _WAIT_FOR_PLUGIN)
 
     # --- prompting --------------------------------------------------------------------------------
 
     def _begin(self, record: PushRecord, instance: InstanceRecord | None) -> None:
         if instance is None:
             self._write(record, _unsent("The telecom's plugin cannot work; nothing was sent."))
-        elif self._clock() - record.created_at > _STALE:
+        elif self._resources.clock() - record.created_at > _STALE:
             self._write(record, _unsent("It could not be sent in time; nothing was sent."))
         else:
             self._prompt(record, instance)
 
     def _prompt(self, record: PushRecord, instance: InstanceRecord) -> None:
-        plugins = self._plugins_of(record.company_id)
+        plugins = self._resources.plugins_of(record.company_id)
         deadline = timedelta(seconds=plugins.instance(instance.name).manifest.deadline)
-        with self._engines.write.begin() as connection:
-            begun = announce(connection, record, self._clock(), deadline + _LEASE_MARGIN)
+        with self._resources.engines.write.begin() as connection:
+            begun = announce(connection, record, self._resources.clock(), deadline + _LEASE_MARGIN)
         if begun is None:
             return
         answer: PushReceipt | MpmError
@@ -114,13 +103,13 @@ class PushWorker:
             answer = error
         details: Mapping[str, str] = answer.details if isinstance(answer, PushReceipt) else {}
         if not self._write(begun, after_prompt(answer), details=details) and details:
-            with self._engines.write.begin() as connection:
+            with self._resources.engines.write.begin() as connection:
                 keep_details(connection, begun.id, details)
 
     # --- asking -----------------------------------------------------------------------------------
 
     def _look(self, record: PushRecord, instance: InstanceRecord) -> None:
-        plugins = self._plugins_of(record.company_id)
+        plugins = self._resources.plugins_of(record.company_id)
         answer: ProviderState | MpmError
         try:
             answer = plugins.query_payment(
@@ -167,8 +156,8 @@ class PushWorker:
     def _write(
         self, record: PushRecord, step: PushStep, *, details: Mapping[str, str] | None = None
     ) -> bool:
-        with self._engines.write.begin() as connection:
-            written = write_step(connection, record, step, self._clock(), details=details)
+        with self._resources.engines.write.begin() as connection:
+            written = write_step(connection, record, step, self._resources.clock(), details=details)
         _LOG.info(
             "push_step",
             push=record.id,
