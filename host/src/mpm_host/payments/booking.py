@@ -18,9 +18,7 @@ from mpm_core import (
     Money,
     Objection,
     PaymentStatus,
-    ProcessRequest,
     ReasonCode,
-    ValidationRequest,
 )
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
@@ -32,6 +30,7 @@ from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
 from mpm_host.payments.booking_writes import BookingWrites
+from mpm_host.payments.conflicts import Conflicts, difference
 from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load_accounts
 from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.ledger import journal, suspense
@@ -77,6 +76,7 @@ class _Batch:
         )
         self._accounts = dict(accounts)  # each payment meets what the one before it left
         self.writes = BookingWrites(self._accounts)
+        self._conflicts = Conflicts(connection=connection, writes=self.writes, now=self._now)
 
     def _addressed(self, commands: Sequence[Command]) -> Sequence[DeviceKey]:
         keys = []
@@ -107,8 +107,8 @@ class _Batch:
             return _validation_outcome(self._store_intent(command))
         if record.status is PaymentStatus.DENIED:
             return self._conflict(record, "validated after a final no")
-        if difference := _difference(record, request):
-            return self._conflict(record, f"validated again with another {difference}")
+        if other := difference(record, request):
+            return self._conflict(record, f"validated again with another {other}")
         return _validation_outcome(record)
 
     def _store_intent(self, command: Intend) -> PaymentRecord:
@@ -133,20 +133,21 @@ class _Batch:
         record = by_reference or linked
         points_back = command.request.number is not None or command.request.intent is not None
         if points_back and linked is not record:
-            return self._mismatched_link(by_reference, linked)
+            return self._mismatched_link(command, by_reference)
         if record is None:
             return self._accept_new(command)
         if record.reference not in {None, command.request.reference}:
-            return self._conflict(record, "paid again under another reference")
+            reference = command.request.reference
+            what = f"paid again under another reference: {reference!r}"
+            return self._conflict(record, what, command.request.receipt)
         return self._accept_known(command, record)
 
-    def _mismatched_link(
-        self, by_reference: PaymentRecord | None, linked: PaymentRecord | None
-    ) -> Outcome:
+    def _mismatched_link(self, command: Accept, by_reference: PaymentRecord | None) -> Outcome:
+        """Refuse a link to another payment; the one that carries the reference keeps the note."""
         if by_reference is None:
             return _unknown_reference()
-        del linked  # the payment that carries the reference keeps the note
-        return self._conflict(by_reference, "paid again for another validation")
+        what = "paid again for another validation"
+        return self._conflict(by_reference, what, command.request.receipt)
 
     def _accept_new(self, command: Accept) -> Outcome:
         request = command.request
@@ -163,9 +164,9 @@ class _Batch:
 
     def _accept_known(self, command: Accept, record: PaymentRecord) -> Outcome:
         if record.status is PaymentStatus.DENIED:
-            return self._conflict(record, "paid after a final no")
-        if difference := _difference(record, command.request):
-            return self._conflict(record, f"paid with another {difference}")
+            return self._conflict(record, "paid after a final no", command.request.receipt)
+        if other := difference(record, command.request):
+            return self._conflict(record, f"paid with another {other}", command.request.receipt)
         if record.accepted_at is not None:
             self._report(command, record)  # who tells us again may have missed our report
             return _accepted(record)
@@ -275,36 +276,14 @@ class _Batch:
         self.writes.add(record)
         return record
 
-    def _conflict(self, record: PaymentRecord, what: str) -> Outcome:
-        record.conflict = True
-        self.writes.save(record)
-        self.writes.events.append(
-            {
-                "id": new_identifier(),
-                "company_id": record.company_id,
-                "payment_id": record.id,
-                "kind": "conflict",
-                "detail": what,
-                "at": self._now,
-            }
-        )
+    def _conflict(self, record: PaymentRecord, what: str, receipt: str | None = None) -> Outcome:
+        self._conflicts.note(record, what, receipt)
         return Outcome(
             decision=Decision.CONFLICT,
             reason=ReasonCode.DUPLICATE_REFERENCE,
             message="This reference is known with other content; nothing was booked.",
             payment=record,
         )
-
-
-def _difference(record: PaymentRecord, request: ValidationRequest | ProcessRequest) -> str:
-    """Name what a call says differently from the row; what one side does not say agrees."""
-    if request.serial is not None and record.serial not in {None, request.serial}:
-        return "serial"
-    if request.amount is not None and record.money not in {None, request.amount}:
-        return "amount"
-    if request.payer is not None and record.payer not in {None, request.payer.e164}:
-        return "payer"
-    return ""
 
 
 def _objection(code: ReasonCode, message: str) -> Objection:
