@@ -6,6 +6,7 @@ file is refused is in `host/tests/test_host.py`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -17,12 +18,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_host.database import tables as t
+from mpm_host.services import Services
 from mpm_host.work import Work, WorkLimits, _executor_id, _open_engine, work_database_url
 from mpm_host.work_pace import WorkPace
 from tests.operations.stage import wait_until
 from tests.support.order_bench import OrderBench
 
-QUICK = WorkLimits(poll=0.05, engine_poll=0.02, idle_poll=0.1, drain=5.0)
+QUICK = WorkLimits(poll=0.05, engine_poll=0.02, drain=5.0)
+IDLE_SECONDS = 6.0
 
 
 class Handled:
@@ -197,35 +200,102 @@ def test_trap_13_limits_that_another_process_stored_do_not_count(engines, orders
 # --- an idle host ---------------------------------------------------------------------------------
 
 
-def test_an_idle_worker_costs_the_database_next_to_nothing(engines, started, monkeypatch):
-    monkeypatch.setattr("mpm_host.work_pace._BUSY_SECONDS", 0.5)
+@contextlib.contextmanager
+def statements_counted():
+    """Count every statement of every engine of this process, the job engine's too."""
     said = Counter()
 
     def count(_connection, _cursor, statement, *_rest):
         said[" ".join(statement.split())[:60]] += 1
 
-    limits = WorkLimits()
-    assert (limits.poll, limits.engine_poll, limits.idle_poll) == (0.5, 0.05, 1.0)
-    started(Handled(), limits)
-    time.sleep(3.0)
     sa.event.listen(Engine, "before_cursor_execute", count)
     try:
-        time.sleep(4.0)
+        yield said
     finally:
         sa.event.remove(Engine, "before_cursor_execute", count)
-    assert said.total() / 4 < 40, said.most_common(10)  # it was 233 before it slowed down
 
 
-def test_the_pace_quickens_with_work_and_slows_once_without_it():
-    now, told = [0.0], []
-    pace = WorkPace(set_seconds=told.append, busy=0.05, idle=1.0, monotonic=lambda: now[0])
-    for moment in (10.0, 16.0, 17.0, 60.0):
-        now[0] = moment
-        pace.slow_down_if_idle()
-    assert told == [1.0]
-    pace.hurry()
-    pace.hurry()  # at the same moment: once is enough
-    assert told == [1.0, 0.05]
-    now[0] = 63.0
-    pace.hurry()  # another process may have slowed all down meanwhile
-    assert told == [1.0, 0.05, 0.05]
+def test_an_idle_host_costs_the_database_a_handful_of_statements(open_host):
+    """It was 233 a second before it rested at all, and 22 while it looked every second."""
+    limits = WorkLimits(busy=0.5)
+    assert (limits.poll, limits.engine_poll, limits.rest) == (0.5, 0.05, 10.0)
+    services = Services(open_host(), workers=True, limits=limits)
+    services.start()
+    try:
+        time.sleep(3.0)
+        with statements_counted() as said:
+            time.sleep(IDLE_SECONDS)
+    finally:
+        services.close()
+    assert said.total() / IDLE_SECONDS < 10, said.most_common(10)
+
+
+def test_work_that_comes_while_the_engine_rests_is_done_at_once(engines, orders, started):
+    handled = Handled()
+    started(handled, WorkLimits(poll=0.05, engine_poll=0.02, rest=600, busy=2.0))
+    wait_until(lambda: len(only_orders(handled, orders)) == 40, seconds=20)
+    time.sleep(2.5)  # now it rests
+    began = time.monotonic()
+    with engines.write.begin() as connection:
+        connection.execute(sa.update(t.orders).values(next_at=datetime.now(UTC)))
+    wait_until(lambda: set(only_orders(handled, orders).values()) == {2}, seconds=20)
+    assert time.monotonic() - began < 10
+
+
+def test_an_engine_that_rests_ends_at_once(engines):
+    work = work_on(engines, Handled(), WorkLimits(rest=600, busy=0.1))
+    work.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    work.stop()
+    assert time.monotonic() - began < 10
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_the_pace_is_quick_after_work_and_slow_without_it():
+    clock = Clock()
+    pace = WorkPace(rest=10.0, busy=15.0, monotonic=clock)
+    seen = []
+    for moment, works in (
+        (0, False),
+        (14, False),
+        (16, False),
+        (20, True),
+        (34, False),
+        (36, False),
+    ):
+        clock.now = float(moment)
+        if works:
+            pace.hurry()
+        seen.append(pace.is_quick)
+    assert seen == [True, True, False, True, True, False]
+
+
+@pytest.mark.parametrize("ends", ["hurry", "end", "set"])
+def test_a_rest_is_ended_by_work_by_the_end_and_lets_nobody_miss_it(ends):
+    event = threading.Event()
+    pace = WorkPace(rest=600.0, busy=0.0)
+    pace.govern([event])
+    waited = []
+    thread = threading.Thread(target=lambda: waited.append(event.wait(timeout=0.01)))
+    thread.start()
+    time.sleep(0.2)
+    assert thread.is_alive()  # a hundredth of a second became a rest
+    pace._busy = 60.0
+    if ends == "set":
+        event.set()
+        pace.end()
+    else:
+        getattr(pace, ends)()
+    thread.join(5)
+    assert waited == [ends == "set"]
+    assert event.wait(timeout=0.01) is (ends == "set")

@@ -13,7 +13,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from mpm_host.work_pace import WorkPace
 from mpm_host.work_sources import SOURCES, WorkSource, any_due
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient, Queue
+    from dbos import DBOSClient
 
 __all__ = ["Work", "WorkLimits", "work_database_url"]
 
@@ -51,7 +51,8 @@ class WorkLimits:
         concurrency: pieces of work of one kind at the same time in this process.
         poll: seconds between two looks of the relay when nobody wakes it.
         engine_poll: seconds between two looks of the engine at its queues while there is work.
-        idle_poll: the same, while there is none: an idle host costs the database little.
+        rest: the same, while there was none for a while; what this process hands over ends it.
+        busy: seconds for which one piece of work keeps the engine looking often.
         patience: after which work that was handed over but made no progress is handed over again.
         batch: rows of one hand-over.
         keep_finished: how long the engine's own records of finished work are kept.
@@ -61,7 +62,8 @@ class WorkLimits:
     concurrency: int = 32
     poll: float = 0.5
     engine_poll: float = 0.05
-    idle_poll: float = 1.0
+    rest: float = 10.0
+    busy: float = 15.0
     patience: timedelta = timedelta(minutes=2)
     batch: int = 200
     keep_finished: timedelta = timedelta(hours=1)
@@ -114,7 +116,7 @@ class Work:
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._relay = threading.Thread(target=self._run_relay, name="relay", daemon=True)
-        self._pace: WorkPace | None = None
+        self._pace = WorkPace(rest=limits.rest, busy=limits.busy)
         self._engine: Engine | None = None
         self._client: DBOSClient | None = None
 
@@ -124,7 +126,7 @@ class Work:
 
         serializer = DBOSPortableJSONSerializer()
         self._engine = _open_engine(work_database_url(self._engines.write.url))
-        DBOS(
+        engine = DBOS(
             config={
                 "name": _APPLICATION,
                 "system_database_engine": self._engine,
@@ -140,20 +142,17 @@ class Work:
             self._carry_out(kind, key)
 
         DBOS.launch()
-        queues = [
+        for queue in SOURCES:
             DBOS.register_queue(
                 queue,
                 worker_concurrency=self._limits.concurrency,
                 polling_interval_sec=self._limits.engine_poll,
                 on_conflict="always_update",
             )
-            for queue in SOURCES
-        ]
-        self._pace = WorkPace(
-            set_seconds=lambda seconds: _set_poll(queues, seconds),
-            busy=self._limits.engine_poll,
-            idle=self._limits.idle_poll,
-        )
+        self._pace.govern((
+            *engine.background_thread_stop_events,
+            engine._background_jobs_stop_event,  # noqa: SLF001 - else it looks every second for ever
+        ))  # fmt: skip
         self._client = DBOSClient(
             system_database_engine=self._engine,
             application_name=_APPLICATION,
@@ -194,6 +193,7 @@ class Work:
             _LOG.warning("work_given_up")
             self._give_up()
             self._in_hand.wait(_LAST_WORDS)
+        self._pace.end()
         DBOS.destroy(destroy_registry=True)
         if self._client is not None:
             self._release_claimed(self._client)
@@ -227,6 +227,7 @@ class Work:
         crash_point(CrashPoint.WORK_TAKEN)
         with self._slots[kind], self._in_hand.take() as may_begin:
             self._do(kind, key) if may_begin else self._put_back(kind, key)
+        self._pace.hurry()  # there may be more, which waited until this one had ended
 
     def _do(self, kind: str, key: str) -> None:
         try:
@@ -257,8 +258,6 @@ class Work:
             try:
                 while self._hand_over() and not self._stopping.is_set():
                     pass
-                if self._pace is not None:
-                    self._pace.slow_down_if_idle()
                 if self._clock() - cleaned_at > self._limits.keep_finished:
                     cleaned_at = self._clock()
                     self._forget_finished()
@@ -270,6 +269,8 @@ class Work:
         with self._engines.read.connect() as connection:
             due = [row.kind for row in connection.execute(any_due(self._clock()))]
         full = [self._hand_over_kind(kind, SOURCES[kind]) for kind in due]
+        if due:  # whoever marked it: what is too much for one process is there for the others
+            self._pace.hurry()
         return any(full)
 
     def _hand_over_kind(self, kind: str, source: WorkSource) -> bool:
@@ -289,8 +290,6 @@ class Work:
         )
         with self._engines.write.begin() as connection:
             rows = connection.execute(mark).all()
-        if rows and self._pace is not None:
-            self._pace.hurry()
         crash_point(CrashPoint.RELAY_MARKED)
         for row in rows:
             self._enqueue(kind, row.id, row.handed)
@@ -322,11 +321,6 @@ class Work:
             load_output=False,
         )  # fmt: skip
         self._client.delete_workflows([workflow.workflow_id for workflow in finished])
-
-
-def _set_poll(queues: Sequence[Queue], seconds: float) -> None:
-    for queue in queues:
-        queue.set_polling_interval_sec(seconds)
 
 
 def _executor_id() -> str:
