@@ -32,12 +32,13 @@ def step(company, direction, revision):
 
 
 def contents(company):
-    """Return the payments but for the new column, and the ids of what refers to them."""
+    """Return the payments but for columns that are newer, and the ids of what refers to them."""
     with company.engines.read.connect() as connection:
         payments = connection.execute(sa.text("SELECT * FROM mpm_payment ORDER BY id"))
         rows = [dict(row._mapping) for row in payments]
         for row in rows:
-            row.pop("channel", None)
+            for column in ("channel", "plan_id"):
+                row.pop(column, None)
         ids = [
             connection.scalars(sa.text(f"SELECT id FROM {table.name} ORDER BY id")).all()  # noqa: S608 - our own names
             for table in REFERRING

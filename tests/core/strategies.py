@@ -59,6 +59,7 @@ def plan_rows(draw: st.DrawFn, plan_id: str) -> tuple[PlanRow, ...]:
                 due_on=draw(days_near_today),
                 cost=cost,
                 remaining=remaining,
+                is_down_payment=number == 0 and draw(st.integers(0, 3)) == 0,
             )
         )
     return tuple(rows)

@@ -73,7 +73,7 @@ def test_every_debt_falls_by_exactly_its_lines_and_never_below_zero(payment):
 
     expected = open_amounts(payment.account)
     for line in result.lines:
-        if line.kind in {LineKind.INSTALMENT, LineKind.ACCESS_RATE}:
+        if line.kind in {LineKind.INSTALMENT, LineKind.DOWN_PAYMENT, LineKind.ACCESS_RATE}:
             expected[line.refers_to] -= line.amount  # a stranger's row would be a KeyError
     assert open_amounts(result.account) == expected
     assert min(expected.values(), default=0) >= 0

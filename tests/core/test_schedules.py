@@ -45,7 +45,9 @@ def test_sale_is_divided_as_in_the_example(rows, costs):
 
 
 def test_e_57_down_payment_is_a_paid_row_of_the_sale_date():
-    assert down_payment_row(terms(1000, 200)) == ScheduledRow(due_on=SOLD_ON, cost=200, remaining=0)
+    assert down_payment_row(terms(1000, 200)) == ScheduledRow(
+        due_on=SOLD_ON, cost=200, remaining=0, is_down_payment=True
+    )
     assert down_payment_row(terms(1000)) is None
 
 

@@ -17,6 +17,8 @@ from mpm_core.allocation.accounts import AccessDebt, Account, Line, LineKind, Op
 from mpm_core.allocation.sales import (
     Remainder,
     Sale,
+    line_kind_of,
+    pay_plan_rows,
     pay_rows,
     sell_energy,
     sell_for_plan,
@@ -127,7 +129,7 @@ def _clear_appliances(available: int, account: Account, today: date) -> tuple[Li
         if row.is_outstanding(today)
     ]
     rows.sort(key=lambda row: (row.due_on, row.id))
-    return pay_rows(available, LineKind.INSTALMENT, [(row.id, row.remaining) for row in rows])
+    return pay_plan_rows(available, rows)
 
 
 def _spared_plan(account: Account, target: Target, options: Options) -> str | None:
@@ -140,11 +142,11 @@ def _clear_devices_and_access(
     available: int, account: Account, today: date, spared: str | None
 ) -> tuple[Line, ...]:
     debts = [
-        (row.due_on, _DEBT_RANK[plan.kind], row.id, LineKind.INSTALMENT, row.remaining)
+        (row.due_on, _DEBT_RANK[plan.kind], row.id, line_kind_of(row), row.remaining)
         for plan in account.plans
-        if plan.kind is not PlanKind.APPLIANCE and plan.id != spared
+        if plan.kind is not PlanKind.APPLIANCE
         for row in plan.rows
-        if row.is_outstanding(today)
+        if row.is_outstanding(today) and (plan.id != spared or row.is_down_payment)
     ]
     debts += [
         (debt.due_on, _ACCESS_RATE_RANK, debt.id, LineKind.ACCESS_RATE, debt.remaining)
@@ -186,26 +188,26 @@ def apply_lines(account: Account, lines: tuple[Line, ...]) -> Account:
             access debt the account does not have.
     """
     # Both are emptied as they are applied; what stays belongs to somebody else.
-    instalments = _sums_by_id(lines, LineKind.INSTALMENT)
+    rows = _sums_by_id(lines, LineKind.INSTALMENT, LineKind.DOWN_PAYMENT)
     access_rates = _sums_by_id(lines, LineKind.ACCESS_RATE)
     applied = attrs.evolve(
         account,
-        credit=account.credit + _total(_of_kind(lines, LineKind.CREDIT)),
-        plans=tuple(_pay_plan(plan, instalments) for plan in account.plans),
+        credit=account.credit + _total(_of_kinds(lines, LineKind.CREDIT)),
+        plans=tuple(_pay_plan(plan, rows) for plan in account.plans),
         access_debts=tuple(_pay_access_debt(debt, access_rates) for debt in account.access_debts),
     )
-    if foreign := sorted((*instalments, *access_rates)):
+    if foreign := sorted((*rows, *access_rates)):
         raise ValueError(f"The lines pay {foreign}, which the account does not have.")
     return applied
 
 
-def _of_kind(lines: tuple[Line, ...], kind: LineKind) -> tuple[Line, ...]:
-    return tuple(line for line in lines if line.kind is kind)
+def _of_kinds(lines: tuple[Line, ...], *kinds: LineKind) -> tuple[Line, ...]:
+    return tuple(line for line in lines if line.kind in kinds)
 
 
-def _sums_by_id(lines: tuple[Line, ...], kind: LineKind) -> dict[str, int]:
+def _sums_by_id(lines: tuple[Line, ...], *kinds: LineKind) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for line in _of_kind(lines, kind):
+    for line in _of_kinds(lines, *kinds):
         sums[line.refers_to] = sums.get(line.refers_to, 0) + line.amount
     return sums
 

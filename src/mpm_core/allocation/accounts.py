@@ -99,6 +99,7 @@ class LineKind(StrEnum):
     """What a part of a payment was for; the words of the public interface."""
 
     INSTALMENT = "instalment"
+    DOWN_PAYMENT = "down_payment"
     ACCESS_RATE = "access_rate"
     ENERGY = "energy"
     TIME = "time"
@@ -114,7 +115,7 @@ class Line:
     Attributes:
         kind: what it was for.
         amount: minor units, never 0; negative only for credit that was spent.
-        refers_to: the plan row (instalment), access debt or plan (eaas) it belongs to, else empty.
+        refers_to: the plan row (instalment, down payment), access debt or plan (eaas) it belongs to, else empty.
     """
 
     kind: LineKind

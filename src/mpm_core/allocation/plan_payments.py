@@ -13,7 +13,7 @@ import attrs
 
 from mpm_core.allocation import Allocation, allocate, apply_lines
 from mpm_core.allocation.accounts import Account, Line, LineKind, Options, Target
-from mpm_core.allocation.sales import pay_rows
+from mpm_core.allocation.sales import pay_plan_rows
 from mpm_core.plans import Plan, PlanKind, check_staff_payment
 
 __all__ = ["allocate_to_plan"]
@@ -64,8 +64,7 @@ def _pay_appliance(amount: int, account: Account, plan: Plan) -> Allocation:
     if plan.is_energy_service:
         lines: tuple[Line, ...] = (Line(kind=LineKind.EAAS, amount=amount, refers_to=plan.id),)
     else:
-        rows = [(row.id, row.remaining) for row in plan.open_rows]
-        lines = pay_rows(amount, LineKind.INSTALMENT, rows)
+        lines = pay_plan_rows(amount, plan.open_rows)
     afterwards = apply_lines(account, lines)
     paid = next(one for one in afterwards.plans if one.id == plan.id)
     return Allocation(

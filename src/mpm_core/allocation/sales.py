@@ -7,7 +7,7 @@ service. Each accounts for the whole remainder: what cannot be sold becomes one 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ from mpm_core.allocation.accounts import Line, LineKind, Target
 from mpm_core.money import Money, currency_exponent
 from mpm_core.orders import Charge, ChargeKind
 from mpm_core.payments import Objection, ReasonCode
-from mpm_core.plans import Plan, PriceBasis, price_basis
+from mpm_core.plans import Plan, PlanRow, PriceBasis, price_basis
 from mpm_core.tariffs import Tariff, exact_watt_hours, price_energy, price_of
 from mpm_core.units import Unit
 
@@ -25,6 +25,8 @@ __all__ = [
     "Remainder",
     "Sale",
     "days_charge",
+    "line_kind_of",
+    "pay_plan_rows",
     "pay_rows",
     "sell_energy",
     "sell_for_plan",
@@ -107,6 +109,21 @@ def pay_rows(available: int, kind: LineKind, rows: list[tuple[str, int]]) -> tup
     return tuple(lines)
 
 
+def pay_plan_rows(available: int, rows: Iterable[PlanRow]) -> tuple[Line, ...]:
+    """Pay rows of plans one after the other, each as what it is: instalment or down payment."""
+    lines: tuple[Line, ...] = ()
+    for row in rows:
+        part = pay_rows(available, line_kind_of(row), [(row.id, row.remaining)])
+        available -= sum(line.amount for line in part)
+        lines += part
+    return lines
+
+
+def line_kind_of(row: PlanRow) -> LineKind:
+    """Return what money on a row of a plan is booked as."""
+    return LineKind.DOWN_PAYMENT if row.is_down_payment else LineKind.INSTALMENT
+
+
 def sell_energy(remainder: Remainder) -> Sale:
     """Sell energy to a meter: rounded down to the step, its cost up to the minor unit."""
     target = remainder.target
@@ -180,8 +197,7 @@ def _sell_plan_days(remainder: Remainder, plan: Plan) -> Sale:
     if remainder.left < needed:
         return remainder.too_little(needed)
     used = min(remainder.left, open_total)
-    rows = [(row.id, row.remaining) for row in plan.open_rows]
-    paid = pay_rows(used, LineKind.INSTALMENT, rows)
+    paid = pay_plan_rows(used, plan.open_rows)
     lines = (*paid, *credit_lines(remainder.left - used))
     if used == open_total:
         return attrs.evolve(unlock_paid_off(remainder, plan, used=used), lines=lines)

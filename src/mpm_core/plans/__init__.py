@@ -62,19 +62,21 @@ class Period(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class PlanRow:
-    """One instalment.
+    """One instalment, or the down payment.
 
     Attributes:
         id: unique over all rows of the customer.
         due_on: the day it should be paid; it is outstanding from the day after.
         cost: minor units of the whole instalment.
         remaining: minor units still to be paid.
+        is_down_payment: agreed on at the sale: outstanding at once, and never buys time.
     """
 
     id: str
     due_on: date
     cost: int
     remaining: int
+    is_down_payment: bool = False
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.remaining <= self.cost:
@@ -99,12 +101,12 @@ class PlanRow:
         return self.cost - self.remaining
 
     def is_outstanding(self, today: date) -> bool:
-        """Tell whether it is debt: open, and its due day is over."""
-        return self.is_open and self.due_on < today
+        """Tell whether it is debt: open, and its due day is over; a down payment waits for none."""
+        return self.is_open and (self.is_down_payment or self.due_on < today)
 
 
 def _in_due_order(rows: tuple[PlanRow, ...]) -> tuple[PlanRow, ...]:
-    return tuple(sorted(rows, key=lambda row: (row.due_on, row.id)))
+    return tuple(sorted(rows, key=lambda row: (not row.is_down_payment, row.due_on, row.id)))
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +117,8 @@ class Plan:
         id: unique over all plans of the customer.
         kind: what was sold.
         device_serial: the device that takes tokens for it; `None` for a plain appliance.
-        rows: the instalments, kept in due order whatever order they are given in.
+        rows: the instalments, kept in due order whatever order they are given in; the down payment
+            comes first.
         price_per_day: minor units; set for energy as a service, which has no end.
         minimum_payment: minor units; the least that buys days of energy as a service.
     """
@@ -179,16 +182,25 @@ class PriceBasis:
 def price_basis(plan: Plan) -> PriceBasis:
     """Return what days on the plan cost now.
 
-    The whole cost of the earliest open row (not what is left of it) buys the days from that row to
-    the next one, or from the one before it if it is the last. Rows already paid count as
-    neighbours. A settled plan costs 0.
+    The whole cost of the earliest open instalment (not what is left of it) buys the days from that
+    row to the next one, or from the one before it if it is the last. Rows already paid count as
+    neighbours. Where nothing but the down payment is open, the last row tells. A settled plan
+    costs 0.
     """
     if plan.price_per_day is not None:
         return PriceBasis(cost=plan.price_per_day, gap_days=1)
-    for position, row in enumerate(plan.rows):
-        if row.is_open:
-            return PriceBasis(cost=row.cost, gap_days=_gap_days(plan.rows, position))
-    return PriceBasis(cost=0, gap_days=DEFAULT_GAP_DAYS)
+    if plan.is_settled:
+        return PriceBasis(cost=0, gap_days=DEFAULT_GAP_DAYS)
+    position = _priced_row(plan.rows)
+    return PriceBasis(cost=plan.rows[position].cost, gap_days=_gap_days(plan.rows, position))
+
+
+def _priced_row(rows: tuple[PlanRow, ...]) -> int:
+    """Return the position of the earliest open instalment, or else of the last row of any cost."""
+    is_open = [row.is_open and not row.is_down_payment for row in rows]
+    if any(is_open):
+        return is_open.index(True)
+    return max(position for position, row in enumerate(rows) if row.cost)
 
 
 def _gap_days(rows: tuple[PlanRow, ...], position: int) -> int:

@@ -20,15 +20,15 @@ __all__ = ["RescheduledPlan", "change_row", "change_total", "reschedule"]
 def change_total(plan: Plan, total: int, currency: str) -> tuple[PlanRow, ...]:
     """Return the plan's rows for another total: untouched rows share what the others leave.
 
-    Rows with a payment on them stay as they are. If nothing is left to share, the untouched rows
+    Rows with a payment on them stay as they are, and so does the down payment. If nothing is left to share, the untouched rows
     go.
 
     Raises:
         PlanChangeRefused: the total is below what is fixed, or no row is untouched.
     """
     _refuse_energy_service(plan)
-    touched = tuple(row for row in plan.rows if not row.is_untouched)
-    untouched = tuple(row for row in plan.rows if row.is_untouched)
+    untouched = tuple(row for row in plan.rows if row.is_untouched and not row.is_down_payment)
+    touched = tuple(row for row in plan.rows if row not in untouched)
     fixed = sum(row.cost for row in touched)
     if total < fixed:
         raise PlanChangeRefused(
@@ -87,7 +87,7 @@ class RescheduledPlan:
     """A plan with new dates for what is open.
 
     Attributes:
-        kept: rows with a payment on them, cut down to what was paid.
+        kept: rows with a payment on them, cut down to what was paid, and an open down payment.
         added: the new rows; they sum to what was open.
         period: the plan's period from now on.
     """
@@ -98,7 +98,7 @@ class RescheduledPlan:
 
 
 def reschedule(plan: Plan, count: int, period: Period, *, start_on: date) -> RescheduledPlan:
-    """Divide what is open into so many new rows, one period apart.
+    """Divide what is open into so many new rows, one period apart; not an open down payment.
 
     The dates continue after the latest settled row. What was paid on a partly paid row stays paid:
     the row is cut down to it, and its rest moves to the new rows.
@@ -113,17 +113,21 @@ def reschedule(plan: Plan, count: int, period: Period, *, start_on: date) -> Res
         PlanChangeRefused: nothing is open, or the count does not work.
     """
     _refuse_energy_service(plan)
-    if plan.is_settled:
+    agreed = tuple(row for row in plan.open_rows if row.is_down_payment)
+    to_divide = plan.open_total - sum(row.remaining for row in agreed)
+    if not to_divide:
         raise PlanChangeRefused(
             "plan_already_settled",
-            f"Plan {plan.id!r} is paid off already; nothing is left to reschedule.",
+            f"Plan {plan.id!r} is paid off already{' but for its down payment' if agreed else ''}; "
+            "nothing is left to reschedule.",
         )
-    costs = split_by_count(plan.open_total, count)
+    costs = split_by_count(to_divide, count)
     settled_on = [row.due_on for row in plan.rows if not row.is_open]
     base_on = max(settled_on, default=start_on)
-    kept = tuple(attrs.evolve(row, cost=row.paid, remaining=0) for row in plan.rows if row.paid)
+    paid = tuple(row for row in plan.rows if row.paid and row not in agreed)
+    kept = tuple(attrs.evolve(row, cost=row.paid, remaining=0) for row in paid)
     added = rows_from(due_dates(count, period, base_on=base_on), costs)
-    return RescheduledPlan(kept=kept, added=added, period=period)
+    return RescheduledPlan(kept=agreed + kept, added=added, period=period)
 
 
 def _refuse_energy_service(plan: Plan) -> None:

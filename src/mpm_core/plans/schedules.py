@@ -39,12 +39,14 @@ class ScheduledRow:
     Attributes:
         due_on: the day it should be paid.
         cost: minor units.
-        remaining: minor units still to be paid; 0 for a down payment.
+        remaining: minor units still to be paid; 0 for a down payment that was taken in cash.
+        is_down_payment: it is none of the instalments.
     """
 
     due_on: date
     cost: int
     remaining: int
+    is_down_payment: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -82,11 +84,21 @@ class SaleTerms:
         return self.cost - self.down_payment
 
 
-def down_payment_row(terms: SaleTerms) -> ScheduledRow | None:
-    """Return the row of the down payment, to be stored once it is paid; `None` without one."""
+def down_payment_row(terms: SaleTerms, *, is_paid: bool = True) -> ScheduledRow | None:
+    """Return the row of the down payment; `None` without one.
+
+    Args:
+        terms: what was agreed.
+        is_paid: it was taken in cash; otherwise it is open until the payer has paid.
+    """
     if not terms.down_payment:
         return None
-    return ScheduledRow(due_on=terms.sold_on, cost=terms.down_payment, remaining=0)
+    return ScheduledRow(
+        due_on=terms.sold_on,
+        cost=terms.down_payment,
+        remaining=0 if is_paid else terms.down_payment,
+        is_down_payment=True,
+    )
 
 
 def instalments_by_count(terms: SaleTerms, count: int) -> tuple[ScheduledRow, ...]:

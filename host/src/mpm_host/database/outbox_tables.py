@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database import agent_tables
+from mpm_host.database import import_tables
 from mpm_host.database.column_types import Instant
 from mpm_host.identifiers import IDENTIFIER_LENGTH
 
 __all__ = ["metadata", "pushes", "tellings"]
 
-metadata = agent_tables.metadata
+metadata = import_tables.metadata
 _ID = sa.String(IDENTIFIER_LENGTH)
 
 
@@ -62,6 +62,7 @@ pushes = sa.Table(
     _to("mpm_company"),
     _to("mpm_instance"),  # the telecom
     _to("mpm_payment"),
+    sa.Column("agent_id", _ID),  # whose customer is asked, if an agent asks
     sa.Column("key", sa.String(25), nullable=False),  # our reference, also the payment's
     sa.Column("serial", sa.String(128), nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
@@ -82,6 +83,12 @@ pushes = sa.Table(
     sa.UniqueConstraint("instance_id", "key"),
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "payment_id"),
+    sa.Index(
+        "ix_mpm_push_agent",
+        "agent_id",
+        sqlite_where=sa.text("agent_id IS NOT NULL"),
+        postgresql_where=sa.text("agent_id IS NOT NULL"),
+    ),
     sa.Index(
         "ix_mpm_push_due",
         "next_at",

@@ -278,6 +278,8 @@ plan_rows = sa.Table(
     sa.Column("due_on", sa.Date, nullable=False),
     sa.Column("cost", sa.BigInteger, nullable=False),
     sa.Column("remaining", sa.BigInteger, nullable=False),
+    # owed at once, and buys no time; open only while, or after, a payer's phone was asked for it
+    sa.Column("is_down_payment", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("remaining >= 0 AND remaining <= cost", name="remaining_within_cost"),
     sa.Index(None, "plan_id"),
     sa.Index(None, "customer_id"),
@@ -326,6 +328,7 @@ payments = sa.Table(
     _to("mpm_device", nullable=True),
     sa.Column("device_kind", sa.String(16)),
     _to("mpm_customer", nullable=True),
+    sa.Column("plan_id", _ID),  # the one sale it pays; none: it is for a device, debts first
     sa.Column("reply_status", sa.Integer),
     sa.Column("reply_type", sa.String(100)),
     sa.Column("reply_body", sa.LargeBinary),
@@ -353,6 +356,12 @@ payments = sa.Table(
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "company_id", "status"),
     sa.Index(None, "company_id", "serial"),
+    sa.Index(
+        "ix_mpm_payment_plan",
+        "plan_id",
+        sqlite_where=sa.text("plan_id IS NOT NULL"),
+        postgresql_where=sa.text("plan_id IS NOT NULL"),
+    ),
 )
 
 entries = sa.Table(

@@ -15,12 +15,14 @@ __all__ = ["pending_text", "receipt_text", "token_text", "unlock_text"]
 _CODE_GROUP = 4
 _STS_LENGTH = 20
 _LINE_WORDS = {
+    LineKind.DOWN_PAYMENT: "down payment",
     LineKind.INSTALMENT: "instalments",
     LineKind.ACCESS_RATE: "access rate",
     LineKind.ENERGY: "energy",
     LineKind.TIME: "days of use",
     LineKind.EAAS: "days of use",
 }
+_DEBTS = frozenset({LineKind.DOWN_PAYMENT, LineKind.INSTALMENT, LineKind.ACCESS_RATE})
 
 
 def receipt_text(paid: Money, lines: Sequence[Line], *, credit: Money, debt: Money) -> str:
@@ -37,9 +39,8 @@ def token_text(
     paid: Money, lines: Sequence[Line], charge: Charge, grant: Grant, serial: str
 ) -> str:
     """Give the customer the token, and say what else the payment cleared."""
-    cleared = [line for line in lines if line.kind in {LineKind.INSTALMENT, LineKind.ACCESS_RATE}]
-    if charge.kind is not ChargeKind.ENERGY:
-        cleared = [line for line in cleared if line.kind is LineKind.ACCESS_RATE]
+    told = _DEBTS if charge.kind is ChargeKind.ENERGY else _DEBTS - {LineKind.INSTALMENT}
+    cleared = [line for line in lines if line.kind in told]
     parts = [
         f"Payment of {paid} {paid.currency} received.",
         _cleared(cleared, paid.currency),

@@ -142,7 +142,7 @@ def read_plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[s
     query = (
         sa.select(
             p.id, p.customer_id, p.kind, p.device_serial, p.price_per_day, p.minimum_payment,
-            r.id.label("row_id"), r.due_on, r.cost, r.remaining,
+            r.id.label("row_id"), r.due_on, r.cost, r.remaining, r.is_down_payment,
         )
         .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
         .where(among(p.customer_id, customer_ids), p.live)
@@ -160,7 +160,11 @@ def read_plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[s
                 device_serial=first.device_serial,
                 rows=tuple(
                     PlanRow(
-                        id=row.row_id, due_on=row.due_on, cost=row.cost, remaining=row.remaining
+                        id=row.row_id,
+                        due_on=row.due_on,
+                        cost=row.cost,
+                        remaining=row.remaining,
+                        is_down_payment=row.is_down_payment,
                     )
                     for row in rows
                     if row.row_id is not None

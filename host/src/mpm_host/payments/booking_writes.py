@@ -20,6 +20,7 @@ __all__ = ["BookingWrites"]
 
 _UNCHANGING = {
     "id", "company_id", "channel", "instance_id", "number", "intent", "currency", "created_at",
+    "plan_id",
 }  # fmt: skip
 _PAYMENT_UPDATE = (
     sa.update(t.payments)

@@ -165,12 +165,13 @@ def _token_rows(
 def _debt_rows(
     connection: Connection, company_id: str, after: str
 ) -> Sequence[tuple[str, _ExportRow]]:
-    """Read instalments of live plans and access rates that are not paid."""
+    """Read instalments and down payments of live plans, and access rates, that are not paid."""
     r, p, a, d, c = t.plan_rows.c, t.plans.c, t.access_debts.c, t.devices.c, t.customers.c
     owner = (c.name, c.surname, c.phone)
+    kind = sa.case((r.is_down_payment, "down_payment"), else_="instalment")
     instalments = (
         sa.select(
-            r.id, sa.literal("instalment").label("kind"), r.customer_id, *owner,
+            r.id, kind.label("kind"), r.customer_id, *owner,
             p.device_serial, r.due_on, r.cost, r.remaining, p.currency,
         )
         .join(t.plans, p.id == r.plan_id)

@@ -37,7 +37,7 @@ class LedgerAccount(StrEnum):
     """The accounts of the ledger: where the money came from, and what each line was for."""
 
     CLEARING = "clearing"
-    CASH = "cash"  # taken by our people: payments they book, and down payments
+    CASH = "cash"  # taken by our people: payments they book, and down payments at the sale
     INSTALMENT = "instalment"
     DOWN_PAYMENT = "down_payment"
     ACCESS_RATE = "access_rate"

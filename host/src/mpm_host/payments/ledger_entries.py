@@ -119,7 +119,7 @@ def _move_caches(connection: Connection, entries: Iterable[NewEntry]) -> None:
                 c = t.customers.c
                 move = sa.update(t.customers).where(c.id == entry.customer_id)
                 connection.execute(move.values(credit=c.credit + entry.amount))
-            case LedgerAccount.INSTALMENT:
+            case LedgerAccount.INSTALMENT | LedgerAccount.DOWN_PAYMENT:
                 _pay(connection, t.plan_rows, entry)
             case LedgerAccount.ACCESS_RATE:
                 _pay(connection, t.access_debts, entry)

@@ -47,6 +47,7 @@ class PaymentRecord:
     device_id: str | None = None
     device_kind: str | None = None
     customer_id: str | None = None
+    plan_id: str | None = None  # the one sale it pays, past everything else the customer owes
     reply_status: int | None = None
     reply_type: str | None = None
     reply_body: bytes | None = None

@@ -22,6 +22,7 @@ from mpm_host.payments.payment_progress import counting_orders
 __all__ = ["SOLD", "book_reversal", "book_reversal_if_due", "was_delivered"]
 
 SOLD = frozenset({LedgerAccount.ENERGY, LedgerAccount.TIME, LedgerAccount.EAAS})
+_PLAN_ROWS = frozenset({LedgerAccount.INSTALMENT, LedgerAccount.DOWN_PAYMENT})
 _ENDED = frozenset({OrderStatus.ISSUED, OrderStatus.REFUSED, OrderStatus.CANCELLED})
 
 
@@ -73,7 +74,7 @@ def was_delivered(connection: Connection, payment_id: str) -> bool:
 
 def _counter_entry(connection: Connection, line: BookedLine, *, delivered: bool) -> NewEntry:
     stays_sold = line.account in SOLD and delivered
-    is_gone = line.account == LedgerAccount.INSTALMENT and not _is_live(connection, line.refers_to)
+    is_gone = line.account in _PLAN_ROWS and not _is_live(connection, line.refers_to)
     if stays_sold or is_gone:
         return line.entry(-line.amount, account=LedgerAccount.CREDIT, refers_to="")
     return line.entry(-line.amount)

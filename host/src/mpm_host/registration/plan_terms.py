@@ -35,7 +35,9 @@ class PlanTerms:
         instalment_cost: of each one; the last takes what is left.
         price_per_day: energy as a service.
         minimum_payment: the least that buys days of energy as a service.
-        down_payment: taken in cash at the sale; part of the cost, and a paid row of the plan.
+        down_payment: part of the cost, and a row of the plan: paid, because it was taken in cash at
+            the sale, or open while the payer is asked for it.
+        asks_down_payment: the payer's phone is asked for it.
         sold_on: the day of registration, or the company's today, when it is not given.
         first_due_on: one period after the sale when it is not given.
     """
@@ -46,6 +48,7 @@ class PlanTerms:
     price_per_day: Money | None = None
     minimum_payment: Money | None = None
     down_payment: Money | None = None
+    asks_down_payment: bool = False
     period: Period = Period.MONTHLY
     sold_on: date | None = None
     first_due_on: date | None = None
@@ -143,6 +146,11 @@ class _PlanMoney:
                 RefusalCode.TERMS_INVALID, "A plan with instalments needs the cost of what is sold."
             )
         down_payment = _minor(terms.down_payment, currency, "down payment") or 0
+        if terms.asks_down_payment and not down_payment:
+            raise ServiceRefused(
+                RefusalCode.TERMS_INVALID,
+                "There is no down payment to ask the payer for; give one, or ask nobody.",
+            )
         if down_payment and terms.price_per_day is not None:
             raise ServiceRefused(
                 RefusalCode.TERMS_INVALID,
@@ -177,8 +185,8 @@ def _schedule(terms: PlanTerms, money: _PlanMoney, sold_on: date) -> tuple[Sched
             sold_on=sold_on,
             first_due_on=terms.first_due_on,
         )
-        paid = down_payment_row(agreed)
-        return (*([paid] if paid else []), *_instalments(agreed, money))
+        first = down_payment_row(agreed, is_paid=not terms.asks_down_payment)
+        return (*([first] if first else []), *_instalments(agreed, money))
     except PlanChangeRefused as error:
         raise ServiceRefused(error.code, str(error)) from None
 
@@ -203,6 +211,7 @@ def _plan_row(plan: dict[str, object], row: ScheduledRow) -> dict[str, object]:
         "due_on": row.due_on,
         "cost": row.cost,
         "remaining": row.remaining,
+        "is_down_payment": row.is_down_payment,
     }
 
 

@@ -100,6 +100,8 @@ def change_sale_row(  # noqa: PLR0913, PLR0917 - which row of which sale, to wha
 ) -> dict[str, object]:
     """Change the cost of one row; the total changes with it, and cost 0 takes the row out.
 
+    Row 1 may be a down payment that the payer was asked for and has not paid.
+
     If nothing is owed on the sale afterwards, its device is unlocked.
 
     Args:
@@ -125,8 +127,11 @@ def change_sale_row(  # noqa: PLR0913, PLR0917 - which row of which sale, to wha
     minor = check_amount_given(cost, currency, "cost")
     rows = change_row(stored.plan, row.id, minor)
     _write_rows(connection, stored, rows, ())
-    total = sum(each.cost for each in rows)
-    connection.execute(sa.update(t.plans).where(t.plans.c.id == plan_id).values(cost=total))
+    agreed = {
+        "cost": sum(each.cost for each in rows),
+        "down_payment": sum(each.cost for each in rows if each.is_down_payment),
+    }
+    connection.execute(sa.update(t.plans).where(t.plans.c.id == plan_id).values(**agreed))
     unlocker.unlock_if_settled(connection, company, stored.row["customer_id"], stored.plan)
     return {f"row {number}": [_written(row.cost, currency), _written(minor, currency)]}
 
@@ -199,14 +204,14 @@ def _lock(connection: Connection, company: CompanyRecord, plan_id: str) -> _Stor
 
 def _plan(connection: Connection, row: RowMapping) -> Plan:
     r = t.plan_rows.c
-    query = sa.select(r.id, r.due_on, r.cost, r.remaining).where(r.plan_id == row["id"])
+    query = sa.select(r.id, r.due_on, r.cost, r.remaining, r.is_down_payment)
     return Plan(
         id=row["id"],
         kind=PlanKind(row["kind"]),
         device_serial=row["device_serial"],
         rows=tuple(
-            PlanRow(id=each.id, due_on=each.due_on, cost=each.cost, remaining=each.remaining)
-            for each in connection.execute(query)
+            PlanRow(**each)
+            for each in connection.execute(query.where(r.plan_id == row["id"])).mappings()
         ),
         price_per_day=row["price_per_day"],
         minimum_payment=row["minimum_payment"],
@@ -256,6 +261,7 @@ def _row(plan: RowMapping, row: ScheduledRow) -> dict[str, object]:
         "due_on": row.due_on,
         "cost": row.cost,
         "remaining": row.remaining,
+        "is_down_payment": row.is_down_payment,
     }
 
 

@@ -113,7 +113,8 @@ def _reversals_restore_balances() -> Check:
     p, e, r = t.payments.c, t.entries.c, t.plan_rows.c
     total = sa.func.sum(e.amount)
     debts = [LedgerAccount.ACCESS_RATE.value, LedgerAccount.SUSPENSE.value]
-    owed_again = sa.and_(e.account == LedgerAccount.INSTALMENT.value, t.plans.c.live)
+    rows = [LedgerAccount.INSTALMENT.value, LedgerAccount.DOWN_PAYMENT.value]
+    owed_again = sa.and_(e.account.in_(rows), t.plans.c.live)
     query = (
         sa.select(p.company_id, p.id, p.currency, e.account, e.refers_to, total.label("total"))
         .select_from(

@@ -33,22 +33,45 @@ def _plans_cost_what_their_rows_cost() -> Check:
     return _plan_check(query, "cost")
 
 
-def _down_payments_equal_their_entries() -> Check:
-    p, r, e = t.plans.c, t.plan_rows.c, t.entries.c
-    paid = sa.and_(e.refers_to == r.id, e.account == LedgerAccount.DOWN_PAYMENT.value)
-    total = sa.func.coalesce(sa.func.sum(e.amount), 0)
+def _down_payments_equal_their_rows() -> Check:
+    """What was agreed to be paid down is the cost of the row that is marked so."""
+    p, r = t.plans.c, t.plan_rows.c
+    marked = sa.and_(r.plan_id == p.id, r.is_down_payment)
+    total = sa.func.coalesce(sa.func.sum(r.cost), 0)
     query = (
         sa.select(
             p.company_id, p.id, p.currency, p.down_payment.label("found"), total.label("expected")
         )
-        .select_from(
-            t.plans.outerjoin(t.plan_rows, r.plan_id == p.id).outerjoin(t.entries, paid)
-        )
+        .select_from(t.plans.outerjoin(t.plan_rows, marked))
         .where(_STANDS)
         .group_by(p.company_id, p.id, p.currency, p.down_payment)
         .having(total != p.down_payment)
-    )  # fmt: skip
+    )
     return _plan_check(query, "down payment")
+
+
+def _rows_are_paid_as_what_they_are() -> Check:
+    """Money on the row of a down payment is booked as one, and on no other row (E-62)."""
+    e, r = t.entries.c, t.plan_rows.c
+    booked_as_one = e.account == LedgerAccount.DOWN_PAYMENT.value
+    rows = [LedgerAccount.DOWN_PAYMENT.value, LedgerAccount.INSTALMENT.value]
+    query = (
+        sa.select(e.company_id, e.id, e.account, r.is_down_payment)
+        .join(t.plan_rows, r.id == e.refers_to)
+        .where(e.account.in_(rows), booked_as_one != r.is_down_payment)
+    )
+    return Check(
+        query=query,
+        company=e.company_id,
+        tell=lambda row, company: Difference(
+            rule="I3",
+            company=company,
+            subject=f"entry {row.id}",
+            fact="what it paid",
+            expected="a down payment" if row.is_down_payment else "an instalment",
+            found=row.account,
+        ),
+    )
 
 
 def _plan_check(query: sa.Select[*tuple[object, ...]], fact: str) -> Check:
@@ -112,6 +135,7 @@ def _money(minor: object, currency: str) -> str:
 
 TERMS_CHECKS: tuple[Check, ...] = (
     _plans_cost_what_their_rows_cost(),
-    _down_payments_equal_their_entries(),
+    _down_payments_equal_their_rows(),
+    _rows_are_paid_as_what_they_are(),
     _days_are_those_that_were_priced(),
 )
