@@ -8,7 +8,7 @@ from decimal import Decimal
 from mpm_core.settings.declaration import describe
 from mpm_core.settings.values import SettingDescription, SettingType
 
-__all__ = ["environment_name", "environment_names", "example_line", "to_toml"]
+__all__ = ["environment_name", "environment_names", "example_line", "given_line", "to_toml"]
 
 
 def environment_name(company: str, instance: str, name: str) -> str:
@@ -47,6 +47,11 @@ def example_line(description: SettingDescription, variable: str) -> str:
     return f"{description.name} = {_example_value(description)}"
 
 
+def given_line(name: str, value: object) -> str:
+    """Write one line of TOML that sets a setting to a plain value: a text, number, flag or list."""
+    return f"{name} = {_value(value)}"
+
+
 def _explanation(description: SettingDescription) -> str:
     words = (description.type_label, description.limits_label)
     label = ", ".join(word for word in words if word)
@@ -77,7 +82,7 @@ def _value(value: object) -> str:
             return str(value).lower()
         case Decimal():
             return _text(f"{value:f}")
-        case tuple():
+        case tuple() | list():
             return f"[{', '.join(_value(item) for item in value)}]"
         case str():
             return _text(str(value))

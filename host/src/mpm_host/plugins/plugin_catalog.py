@@ -15,6 +15,7 @@ from mpm_core.discovery import (
     installed_plugins,
     load_plugin_class,
 )
+from mpm_core.settings.values import did_you_mean
 
 __all__ = ["LoadedPlugin", "PluginCatalog"]
 
@@ -84,7 +85,6 @@ class PluginCatalog:
 
     def _refuse_unless_allowed(self, name: str) -> None:
         if name not in self._allowed:
-            raise PluginLoadError(
-                f"Plugin {name!r} is not allowed; if you trust it, add it to allowed_plugins in "
-                f"{self._file_name}."
-            )
+            advice = f"if you trust it, add it to allowed_plugins in {self._file_name}."
+            near = did_you_mean(name, sorted(self._allowed))
+            raise PluginLoadError(f"Plugin {name!r} is not allowed; {near or advice}")
