@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
 from mpm_host.database.engines import open_engines
-from mpm_host.database.group_commit import GroupCommit
+from mpm_host.database.group_commit import ClosingError, GroupCommit
 
 metadata = sa.MetaData()
 things = sa.Table("things", metadata, sa.Column("key", sa.Integer, primary_key=True))
@@ -83,6 +84,43 @@ def test_closing_answers_what_was_submitted_before(engine):
     writer.close()
 
     assert [future.result(0) for future in futures] == [("stored", n) for n in range(100)]
+
+
+def test_closing_gives_up_what_a_stuck_database_keeps_waiting(engine):
+    begun, gate = threading.Event(), threading.Event()
+
+    def stuck(connection, items):
+        begun.set()
+        gate.wait(10)
+        return store(connection, items)
+
+    writer = GroupCommit(engine, stuck, name="test")
+    first = writer.submit(1)
+    assert begun.wait(10)
+    later = [writer.submit(number) for number in range(2, 200)]
+    threading.Timer(0.3, gate.set).start()
+
+    writer.close(within=0.1)
+
+    assert first.result(0) == ("stored", 1)  # it was in hand, so it was finished
+    assert {type(future.exception(0)) for future in later} == {ClosingError}
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(things.c.key)).scalars().all() == [1]
+
+
+def test_closing_gives_up_what_is_being_replayed(engine):
+    def fails(_connection, items):
+        time.sleep(0.05)
+        raise BadItemError(items)
+
+    writer = GroupCommit(engine, fails, name="test")
+    futures = [writer.submit(number) for number in range(100)]
+
+    began = time.monotonic()
+    writer.close(within=0.2)
+
+    assert time.monotonic() - began < 2
+    assert {type(future.exception(0)) for future in futures} == {BadItemError, ClosingError}
 
 
 def test_a_cancelled_wait_does_not_stop_the_writer(engine):

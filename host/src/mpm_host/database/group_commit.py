@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.patience import have_patience
 
-__all__ = ["GroupCommit", "TooManyWaitingError", "is_unreachable"]
+__all__ = ["ClosingError", "GroupCommit", "TooManyWaitingError", "is_unreachable"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,10 +50,15 @@ _GONE_SIGNS = (
 _GAVE_UP = {"55P03", "57014"}  # PostgreSQL: no lock in time, statement took too long
 _LATELY_SECONDS = 2.0
 _MOST_WAITING = 10_000  # items; a database that is gone for long must not fill the memory
+_LAST_SECONDS = 5.0  # for what waits when the process ends
 
 
 class TooManyWaitingError(Exception):
     """So many items wait already that a new one would only be answered far too late."""
+
+
+class ClosingError(Exception):
+    """The process ended before an item's turn came; nothing was stored of it."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -79,6 +84,7 @@ class GroupCommit(Generic[Item, Result]):
         self._patience = patience
         self._busy_since: float | None = None
         self._succeeded_at: float | None = None
+        self._ends_at: float | None = None
         self._work = work
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -97,10 +103,19 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting.put((item, future))
         return future
 
-    def close(self) -> None:
-        """Finish what was submitted, then stop the thread."""
+    def close(self, within: float = _LAST_SECONDS) -> None:
+        """Finish what was submitted, then stop the thread.
+
+        Args:
+            within: seconds; what has not begun by then fails with `ClosingError`, so that a
+                database that hangs keeps nobody from ending. Its callers say it again elsewhere.
+        """
+        self._ends_at = time.monotonic() + within
         self._waiting.put(None)
         self._thread.join()
+
+    def _is_too_late(self) -> bool:
+        return self._ends_at is not None and time.monotonic() > self._ends_at
 
     @property
     def is_alive(self) -> bool:
@@ -146,6 +161,9 @@ class GroupCommit(Generic[Item, Result]):
         return batch, True
 
     def _answer(self, batch: list[tuple[Item, Future[Result]]]) -> None:
+        if self._is_too_late():
+            _fail(batch, ClosingError())
+            return
         try:
             results = self._attempt_again_if_lost([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - what one item caused the others must not share
@@ -168,12 +186,15 @@ class GroupCommit(Generic[Item, Result]):
         try:
             return self._attempt(items)
         except sa.exc.DBAPIError as error:
-            if not is_unreachable(error):
+            if not is_unreachable(error) or self._is_too_late():
                 raise
             return self._attempt(items)
 
     def _answer_alone(self, item: Item, future: Future[Result]) -> None:
         for replay in range(_REPLAYS):
+            if self._is_too_late():
+                future.set_exception(ClosingError())
+                return
             try:
                 future.set_result(self._attempt([item])[0])
             except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
