@@ -11,6 +11,7 @@ from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.pages import description_routes
 from mpm_host.web.api.routes import PREFIX, api_routes, http_problem
 from mpm_host.web.callbacks import CallbackDoor, callback_route
+from mpm_host.web.exact_response import exact_response
 from mpm_host.web.operations import Operations, operations_routes
 
 __all__ = ["make_application"]
@@ -44,9 +45,9 @@ def _refuse(request: Request[object, object, State], error: HTTPException) -> Re
     """Answer what the framework itself refuses: the API as a problem, anything else in a line."""
     if request.url.path.startswith(PREFIX):
         return http_problem(error)
-    return Response(
-        content=f"{error.detail}\n".encode(),
-        status_code=error.status_code,
-        media_type="text/plain; charset=utf-8",
+    return exact_response(
+        f"{error.detail}\n".encode(),
+        content_type="text/plain; charset=utf-8",
+        status=error.status_code,
         headers=error.headers,
     )

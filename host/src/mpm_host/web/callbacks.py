@@ -20,6 +20,7 @@ from mpm_core import InboundCall, Reply
 from mpm_host.directory import Directory, InstanceRecord, InstanceState
 from mpm_host.payments.payment_desk import PaymentDesk
 from mpm_host.web.addresses import Address, Network, caller_of, is_within
+from mpm_host.web.exact_response import exact_response
 
 __all__ = ["BODY_LIMIT", "CallbackDoor", "callback_route"]
 
@@ -90,7 +91,7 @@ def callback_route(door: CallbackDoor) -> HTTPRouteHandler:
         request: Request[object, object, State], key: FromPath[str], path: FromPath[str]
     ) -> Response[bytes]:
         reply = await door.answer(request, key, path)
-        return Response(content=reply.body, status_code=reply.status, media_type=reply.content_type)
+        return exact_response(reply.body, content_type=reply.content_type, status=reply.status)
 
     return callbacks
 

@@ -14,6 +14,7 @@ from mpm_core import Secret
 from mpm_host.monitoring.metrics import CONTENT_TYPE
 from mpm_host.monitoring.readiness import Problem
 from mpm_host.web.addresses import Network, caller_of, is_forwarded, is_within
+from mpm_host.web.exact_response import exact_response
 
 __all__ = ["MetricsAccess", "Operations", "operations_application", "operations_routes"]
 
@@ -106,17 +107,17 @@ def _metrics_route(operations: Operations) -> HTTPRouteHandler:
         refusal = operations.access.refusal(request)
         if refusal is not None:
             return refusal
-        return Response(operations.metrics(), media_type=CONTENT_TYPE)
+        return exact_response(operations.metrics(), content_type=CONTENT_TYPE)
 
     return metrics
 
 
-_ASK_FOR_TOKEN = Response(
+_ASK_FOR_TOKEN = exact_response(
     b"Bring the token of [host] metrics_token.\n",
-    status_code=401,
-    media_type=_PLAIN,
+    content_type=_PLAIN,
+    status=401,
     headers={"WWW-Authenticate": "Bearer"},
 )
-_FOREIGN = Response(
-    b"The metrics may not be read from this address.\n", status_code=403, media_type=_PLAIN
+_FOREIGN = exact_response(
+    b"The metrics may not be read from this address.\n", content_type=_PLAIN, status=403
 )

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from mpm_host.web.api.description import describe_api
 from mpm_host.web.api.operation import Operation
 from mpm_host.web.api.routes import PREFIX
+from mpm_host.web.exact_response import exact_response
 
 __all__ = ["description_routes"]
 
@@ -35,7 +36,7 @@ def description_routes(operations: Iterable[Operation], server: str) -> list[HTT
     @get("/docs", sync_to_thread=False, include_in_schema=False)
     def docs() -> Response[bytes]:
         """Answer a page that lists the operations."""
-        return Response(content=page, media_type="text/html; charset=utf-8")
+        return exact_response(page, content_type="text/html; charset=utf-8")
 
     return [openapi, docs]
 
