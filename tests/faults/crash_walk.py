@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import sqlalchemy as sa
@@ -41,6 +41,9 @@ _DRAIN_SECONDS = 120.0
 _SWITCHING = frozenset({CrashPoint.SWITCH_ANNOUNCED, CrashPoint.SWITCH_DONE})
 _CHANGING = frozenset({CrashPoint.CHANGE_WRITTEN, CrashPoint.CHANGE_COMMITTED})
 _ACCRUING = frozenset({CrashPoint.ACCRUAL_WRITTEN, CrashPoint.ACCRUAL_COMMITTED})
+_TELLING = frozenset({CrashPoint.TELLING_READ, CrashPoint.TELLING_HEARD, CrashPoint.TELLING_NOTED})
+_PROMPTING = frozenset({CrashPoint.PUSH_ANNOUNCED, CrashPoint.PUSH_PROMPTED})
+_ASKING = frozenset({CrashPoint.PUSH_QUERIED, CrashPoint.PUSH_BOOKED, CrashPoint.PUSH_NOTED})
 
 
 @attrs.define(kw_only=True)
@@ -48,11 +51,14 @@ class CrashWalk:
     """Leads hosts to crash points.
 
     Attributes:
+        telecom: that most pay through.
+        attentive: the one that wants reports, listens and prompts phones.
         died: how often a host died at each point.
     """
 
     scene: Scene
     telecom: ImpatientTelecom
+    attentive: ImpatientTelecom
     person: InsistentPerson
     died: Counter[CrashPoint] = attrs.field(factory=Counter)
     _payments: Iterator[SimulatedPayment] = attrs.field()
@@ -62,6 +68,21 @@ class CrashWalk:
     @_payments.default
     def _pay_in_turn(self) -> Iterator[SimulatedPayment]:
         return _payments_of(self.scene.devices, "AIR")
+
+    @property
+    def acknowledged(self) -> dict[str, bytes]:
+        """What either telecom was told to be booked."""
+        return {**self.telecom.acknowledged, **self.attentive.acknowledged}
+
+    def live_through(self) -> None:
+        """Let a host live and not die: whatever is compared later has happened at least once."""
+        with self.scene.host.running():
+            self._release(self._payments, _ROUND)
+            self._pay_for_new_meters(1)
+            self._push_for_new_meters(1)
+            self._wait_for_everything()
+            self.person.begin(1)
+            self._wait_for_everything()
 
     def die_at(self, point: CrashPoint, hit: int) -> bool:
         """Let a host live until it dies at a point; tell whether it did."""
@@ -78,14 +99,16 @@ class CrashWalk:
         self.scene.clock.move(_OVER_A_LEASE)
         return died
 
-    def finish(self) -> None:
-        """Let a host live until all calls are answered and nothing is open."""
-        for simulator in self.scene.simulators.values():
-            simulator.clear_faults()
+    def finish(self) -> datetime:
+        """Let a host live until all calls are answered and nothing is open; return when it was."""
         with self.scene.host.running():
-            self.telecom.wait_until_all_are_answered(_DRAIN_SECONDS)
-            self.person.wait_until_all_are_answered(_DRAIN_SECONDS)
-            wait_until_nothing_is_open(self.scene, seconds=_DRAIN_SECONDS)
+            return self._wait_for_everything()
+
+    def _wait_for_everything(self) -> datetime:
+        for telecom in (self.telecom, self.attentive):
+            telecom.wait_until_all_are_answered(_DRAIN_SECONDS)
+        self.person.wait_until_all_are_answered(_DRAIN_SECONDS)
+        return wait_until_nothing_is_open(self.scene, seconds=_DRAIN_SECONDS)
 
     def _wait_a_tick(self) -> None:
         until = time.monotonic() + _TICK_SECONDS
@@ -105,27 +128,46 @@ class CrashWalk:
             self.person.begin(hit)
         elif point in _SWITCHING:
             self._let_bikes_run_out(hit)
+        elif point in _PROMPTING | _ASKING:
+            self._push_a_round()
+            if point in _ASKING:
+                self.scene.clock.move(_OVER_A_LOOK)
         elif point not in _ACCRUING and point is not CrashPoint.LOOK_UP_ANSWERED:
             if point is CrashPoint.LOOK_DECIDED:
-                self._lose_answers()
+                self._lose_an_answer()
                 self.scene.clock.move(_OVER_A_LOOK)
             self._pay_a_round()
+            if point in _TELLING and self.attentive.is_idle:
+                self._pay_for_new_meters(1)
 
     def _pay_a_round(self) -> None:
         """Let each kind of device be paid, unless enough is under way: a host may be slow."""
-        if self._rounds_left > 0 and (self.telecom.is_idle or self._rounds_left == _ROUNDS):
-            self._rounds_left -= 1
+        if self._may_begin_a_round(is_idle=self.telecom.is_idle):
             self._release(self._payments, _ROUND)
 
+    def _push_a_round(self) -> None:
+        if self._may_begin_a_round(is_idle=self.person.is_idle):
+            self._push_for_new_meters(_ROUND)
+
+    def _may_begin_a_round(self, *, is_idle: bool) -> bool:
+        may_begin = self._rounds_left > 0 and (is_idle or self._rounds_left == _ROUNDS)
+        self._rounds_left -= may_begin
+        return may_begin
+
     def _let_bikes_run_out(self, count: int) -> None:
-        """Pay for some bikes; once that many are on, let the time pass that was paid for."""
+        """Pay for some bikes; once that many are on, let the time pass that was paid for.
+
+        Never while a call is under way: its proof would be a week old when it arrives.
+        """
+        if not (self.telecom.is_idle and self.attentive.is_idle):
+            return
         s = t.switches.c
         query = sa.select(sa.func.count()).where(s.is_on, s.next_at > self.scene.clock())
         with self.scene.opened.engines.read.connect() as connection:
             running: int = connection.execute(query).scalar_one()
         if running >= count:
             self.scene.clock.move(_OVER_A_WEEK)
-        elif self.telecom.is_idle and not self._is_busy():
+        elif not self._is_busy():
             self._pay_for_new_bikes()
         else:
             self.scene.clock.move(_OVER_A_LOOK)  # what waits for its time may be a bike's
@@ -134,6 +176,17 @@ class CrashWalk:
         """Pay once for each: weeks pass here, and what pays for arrears buys no time."""
         bikes = tuple(self.scene.town.settle(self._next_number(), "daly") for _ in range(_BIKES))
         self._release(_payments_of(bikes, f"BIKE{self._settled}N"), _BIKES)
+
+    def _pay_for_new_meters(self, count: int) -> None:
+        """Pay through the telecom that wants reports."""
+        meters = tuple(self.scene.town.settle(self._next_number(), "calin") for _ in range(count))
+        payments = _payments_of(meters, f"ACME{self._settled}N")
+        self.attentive.release([next(payments) for _ in meters])
+
+    def _push_for_new_meters(self, count: int) -> None:
+        for _ in range(count):
+            meter = self.scene.town.settle(self._next_number(), "calin")
+            self.person.push(meter.serial, meter.amount)
 
     def _next_number(self) -> int:
         """Return a number nobody has yet, of somebody without other debts."""
@@ -145,8 +198,13 @@ class CrashWalk:
         orders = open_orders(self.scene)
         return orders[OrderStatus.QUEUED] + orders[OrderStatus.SENT] > 0
 
-    def _lose_answers(self) -> None:
+    def _lose_an_answer(self) -> None:
+        """Lose the next answer of each; not one more for every tick, they would add up.
+
+        An order whose answers are lost until its look after six hours waits for a day's end.
+        """
         for maker in ("calin", "angaza"):
+            self.scene.simulators[maker].clear_faults()
             self.scene.simulators[maker].set_fault("lose_answer", times=1)
 
     def _release(self, payments: Iterator[SimulatedPayment], count: int) -> None:

@@ -10,23 +10,61 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import attrs
 import httpx
 
 from mpm_core import Money, SimulatedCall, SimulatedPayment, SimulatedReply
-from tests.faults.scene import Scene
+from tests.faults.scene import ATTENTIVE, Scene
 
-__all__ = ["ImpatientTelecom", "planned_payments"]
+__all__ = ["ImpatientTelecom", "Line", "attentive_line", "planned_payments"]
 
 _THREADS = 8
 _PAUSE_SECONDS = 0.02
 _REPEATS = 0.3  # of the acknowledged payments are said once more
-_ACCEPTED = b"<STATUS>200</STATUS>"
-# What Airtel hears of a validation when we cannot tell: a 200, because no money has moved yet.
-_ASK_AGAIN = b"<MESSAGE>Service unavailable, try again</MESSAGE>"
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """How one telecom calls.
+
+    Attributes:
+        instance: of its plugin.
+        simulator: makes and signs its calls.
+        settings: what was agreed with it.
+        accepted: stands in the answer to a process call that is acknowledged.
+        ask_again: stands in an answer that is neither yes nor no, besides the server errors.
+    """
+
+    instance: str
+    simulator: Any
+    settings: Mapping[str, object]
+    accepted: bytes
+    ask_again: bytes | None = None
+
+
+def _airtel_line(scene: Scene) -> Line:
+    return Line(
+        instance="airtel",
+        simulator=scene.airtel,
+        settings=scene.airtel_settings,
+        accepted=b"<STATUS>200</STATUS>",
+        # what it hears of a validation when we cannot tell: a 200, because no money has moved yet
+        ask_again=b"<MESSAGE>Service unavailable, try again</MESSAGE>",
+    )
+
+
+def attentive_line(scene: Scene) -> Line:
+    """Return the line of the telecom that wants reports."""
+    simulator = scene.simulators[ATTENTIVE]
+    return Line(
+        instance=ATTENTIVE,
+        simulator=simulator,
+        settings=simulator.settings(""),
+        accepted=b'"booked"',
+    )
 
 
 def planned_payments(scene: Scene, count: int) -> list[SimulatedPayment]:
@@ -45,10 +83,17 @@ def planned_payments(scene: Scene, count: int) -> list[SimulatedPayment]:
 
 @attrs.define(kw_only=True)
 class ImpatientTelecom:
-    """Makes payments; `release` lets it begin some more."""
+    """Makes payments; `release` lets it begin some more.
+
+    Attributes:
+        line: how it calls; Airtel's unless told otherwise.
+    """
 
     scene: Scene
     dice: random.Random
+    line: Line = attrs.field(
+        default=attrs.Factory(lambda self: _airtel_line(self.scene), takes_self=True)
+    )
     acknowledged: dict[str, bytes] = attrs.field(factory=dict)
     differing: list[str] = attrs.field(factory=list)
     refused: list[str] = attrs.field(factory=list)
@@ -107,7 +152,7 @@ class ImpatientTelecom:
                 raise TimeoutError("No payment was acknowledged.")
 
     def _run(self) -> None:
-        url = self.scene.callback_url
+        url = self.scene.callback_url_of(self.line.instance)
         with httpx.Client(timeout=20, trust_env=False) as http:
             while (payment := self._waiting.get()) is not None:
                 self._pay(http, url, payment)
@@ -116,13 +161,13 @@ class ImpatientTelecom:
                     self._changed.notify_all()
 
     def _pay(self, http: httpx.Client, url: str, payment: SimulatedPayment) -> None:
-        settings, airtel = self.scene.airtel_settings, self.scene.airtel
-        validation = self._insist(http, url, lambda: airtel.validate_call(payment, settings))
+        settings, simulator = self.line.settings, self.line.simulator
+        validation = self._insist(http, url, lambda: simulator.validate_call(payment, settings))
         if validation is None:
             return
         for _ in range(2 if self.dice.random() < _REPEATS else 1):
             answer = self._insist(
-                http, url, lambda: airtel.process_call(payment, settings, validation)
+                http, url, lambda: simulator.process_call(payment, settings, validation)
             )
             if answer is None:
                 return
@@ -130,7 +175,7 @@ class ImpatientTelecom:
 
     def _note(self, reference: str, answer: SimulatedReply) -> None:
         with self._changed:
-            if _ACCEPTED not in answer.body:
+            if self.line.accepted not in answer.body:
                 self.refused.append(reference)
             elif self.acknowledged.setdefault(reference, answer.body) != answer.body:
                 self.differing.append(reference)
@@ -154,12 +199,12 @@ class ImpatientTelecom:
             except httpx.TransportError:
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            if not _says_ask_again(answer):
+            if not self._says_ask_again(answer):
                 return SimulatedReply(status=answer.status_code, body=answer.content)
             time.sleep(_PAUSE_SECONDS)
         return None
 
-
-def _says_ask_again(answer: httpx.Response) -> bool:
-    """Tell whether an answer is neither yes nor no, by its status or in Airtel's own words."""
-    return answer.is_server_error or _ASK_AGAIN in answer.content
+    def _says_ask_again(self, answer: httpx.Response) -> bool:
+        """Tell whether an answer is neither yes nor no, by its status or in the telecom's words."""
+        words = self.line.ask_again
+        return answer.is_server_error or (words is not None and words in answer.content)

@@ -35,8 +35,8 @@ Variant = Callable[[Services, Host], None]
 _START_SECONDS = 60.0
 # Everything a host imports late: what a restart need not wait for.
 _PRELOADED = (
-    "tests.faults.killable_host", "dbos", "httpx", "iso4217", "jwt", "phonenumbers",
-    "importlib_metadata", "packaging.requirements", "mpm_africastalking.plugin",
+    "tests.faults.killable_host", "tests.faults.attentive_pay", "dbos", "httpx", "iso4217", "jwt",
+    "phonenumbers", "importlib_metadata", "packaging.requirements", "mpm_africastalking.plugin",
     "mpm_airtel.plugin", "mpm_angaza.plugin", "mpm_calin.plugin", "mpm_daly.plugin",
     "mpm_openpaygo.plugin", "mpm_sunking.plugin",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_openpaygo.simulator import OpenPaygoSimulator
 from mpm_sunking.simulator import SunKingSimulator
+from tests.faults.attentive_pay import AttentiveSimulator
 from tests.faults.killable_host import (
     KillableHost,
     MovableClock,
@@ -35,10 +36,23 @@ from tests.faults.killable_host import (
 from tests.faults.town import Device, Town, settle_town
 from tests.support.config_text import config_text
 
-__all__ = ["BLIND_MAKERS", "Distant", "Scene", "crash_scene"]
+__all__ = ["ATTENTIVE", "BLIND_MAKERS", "Distant", "Scene", "crash_scene"]
+
+ATTENTIVE = "acme-pay"  # the telecom that pushes, wants reports and listens; a test installs it
 
 # Every sixth device is a solar home system; neither manufacturer can be asked what it did.
 BLIND_MAKERS = ("sunking", "calin", "calin", "calin", "calin", "calin")
+_WITH_CLOCK: Mapping[str, Callable[..., Simulator]] = {
+    "calin": CalinSimulator,
+    "sunking": SunKingSimulator,
+    "angaza": AngazaSimulator,
+    "daly": DalySimulator,
+}
+_WITHOUT_CLOCK: Mapping[str, Callable[[], Simulator]] = {
+    "openpaygo": OpenPaygoSimulator,
+    "africastalking": AfricasTalkingSimulator,
+    ATTENTIVE: AttentiveSimulator,
+}
 _PAYMENTS_PER_DEVICE = 4
 _WAY_SECONDS = 0.05
 _HOLD_SECONDS = 60.0
@@ -49,7 +63,7 @@ class Scene:
     """Everything around the host.
 
     Attributes:
-        simulators: of manufacturers and gateways, by name.
+        simulators: of manufacturers, gateways and the attentive telecom, by name.
         distant: the same as the host sees them.
     """
 
@@ -66,7 +80,11 @@ class Scene:
     @property
     def callback_url(self) -> str:
         """Where Airtel calls."""
-        key = sa.select(t.instances.c.callback_key).where(t.instances.c.name == "airtel")
+        return self.callback_url_of("airtel")
+
+    def callback_url_of(self, instance: str) -> str:
+        """Return where a telecom calls."""
+        key = sa.select(t.instances.c.callback_key).where(t.instances.c.name == instance)
         with self.opened.engines.read.connect() as connection:
             return f"{self.host.url}/callbacks/{connection.execute(key).scalar_one()}"
 
@@ -125,7 +143,8 @@ def crash_scene(
         database: its URL.
         payments: for how many there are devices enough.
         makers: the devices' manufacturers, in turn.
-        gateways: that send messages; without one they are only stored.
+        gateways: besides Airtel: that send messages (without one they are only stored), and the
+            attentive telecom.
         variant: makes the host worse.
     """
     clock = MovableClock(offset=process_context().Value("d", 0.0))
@@ -170,19 +189,9 @@ def crash_scene(
 
 
 def _simulator(name: str, clock: MovableClock) -> Simulator:
-    match name:
-        case "calin":
-            return CalinSimulator(clock=clock)
-        case "sunking":
-            return SunKingSimulator(clock=clock)
-        case "angaza":
-            return AngazaSimulator(clock=clock)
-        case "daly":
-            return DalySimulator(clock=clock)
-        case "openpaygo":
-            return OpenPaygoSimulator()
-        case _:
-            return AfricasTalkingSimulator()
+    if name in _WITH_CLOCK:
+        return _WITH_CLOCK[name](clock=clock)
+    return _WITHOUT_CLOCK[name]()
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterable
 
 import attrs
 
@@ -40,10 +41,10 @@ def walked_hits(hits: int) -> int:
     return int(os.environ.get("MPM_HITS", hits))
 
 
-def walked_points() -> tuple[CrashPoint, ...]:
-    """Return the crash points to walk, in their order: all, or those the environment lists."""
-    chosen = os.environ.get("MPM_POINTS", "").split()
-    return tuple(point for point in CrashPoint if not chosen or point in chosen)
+def walked_points(points: Iterable[CrashPoint] = CrashPoint) -> tuple[CrashPoint, ...]:
+    """Return the crash points to walk, in their order: these, or those the environment lists."""
+    chosen = os.environ.get("MPM_POINTS", "").split() or list(points)
+    return tuple(point for point in CrashPoint if point in chosen)
 
 
 def lost_answers(count: int) -> int:

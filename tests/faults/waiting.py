@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from mpm_host.database import tables as t
+from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
 
@@ -25,41 +27,48 @@ def open_orders(scene: Scene) -> Counter[str]:
         return Counter({row[0]: row[1] for row in connection.execute(query)})
 
 
-def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> None:
-    """Wait until every order has ended or is parked, every message is out; time flies.
+def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> datetime:
+    """Wait until every piece of work has ended or waits for a person; time flies.
+
+    What was handed to a worker a moment ago is due again only after a while: that nothing is due
+    does not say that nothing is under way. So each kind is asked for what is not as it should be.
+
+    Returns:
+        The moment of which that was true; what runs out later is no concern of its.
 
     Raises:
         TimeoutError: something is still open.
     """
     until = time.monotonic() + seconds
     while True:
-        statuses = open_orders(scene)
-        rest = {status: count for status, count in statuses.items() if status not in _ENDED}
-        queued, switches = _queued_messages(scene), _moving_switches(scene)
-        if not rest and not queued and not switches:
-            return
+        now = scene.clock()
+        rest = _open_work(scene, now)
+        if not rest:
+            return now
         if time.monotonic() > until:
-            raise TimeoutError(
-                f"Orders {rest}, {queued} messages and {switches} switches are still open."
-            )
+            raise TimeoutError(f"Still open: {rest}.")
         scene.clock.move(_STEP)
         time.sleep(0.1)
 
 
-def _queued_messages(scene: Scene) -> int:
-    query = sa.select(sa.func.count()).where(t.messages.c.status == "queued")
+def _open_work(scene: Scene, now: datetime) -> dict[str, int]:
+    """Count what has not ended, by kind; orders by their status."""
+    orders = {status: n for status, n in open_orders(scene).items() if status not in _ENDED}
     with scene.opened.engines.read.connect() as connection:
-        count: int = connection.execute(query).scalar_one()
-        return count
+        counts = {
+            kind: connection.execute(sa.select(sa.func.count()).where(is_open)).scalar_one()
+            for kind, is_open in _is_open(now).items()
+        }
+    return {**orders, **{kind: count for kind, count in counts.items() if count}}
 
 
-def _moving_switches(scene: Scene) -> int:
-    """Count the devices that are not, or may not be, as they should be."""
-    s = t.switches.c
-    ran_out = sa.and_(s.is_on, sa.not_(s.unlocked), s.paid_until <= scene.clock())
-    query = sa.select(sa.func.count()).where(
-        s.paid_until.is_not(None), sa.or_(s.is_on.is_(None), ran_out)
-    )
-    with scene.opened.engines.read.connect() as connection:
-        count: int = connection.execute(query).scalar_one()
-        return count
+def _is_open(now: datetime) -> Mapping[str, sa.ColumnElement[bool]]:
+    s, push = t.switches.c, pushes.c
+    ran_out = sa.and_(s.is_on, sa.not_(s.unlocked), s.paid_until <= now)
+    return {
+        "messages": t.messages.c.status == "queued",
+        "switches": sa.and_(s.paid_until.is_not(None), sa.or_(s.is_on.is_(None), ran_out)),
+        "tellings": tellings.c.next_at.is_not(None),
+        # one without a next look waits for a person
+        "pushes": sa.and_(push.finished_at.is_(None), push.next_at.is_not(None)),
+    }

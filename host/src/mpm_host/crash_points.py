@@ -46,6 +46,14 @@ class CrashPoint(StrEnum):
     LOOK_UP_ANSWERED = "look-up.answered"  # and not noted
     ACCRUAL_WRITTEN = "accrual.written"  # in the transaction
     ACCRUAL_COMMITTED = "accrual.committed"  # further batches may follow
+    TELLING_READ = "telling.read"  # what a plugin is to hear; and it was not told
+    TELLING_HEARD = "telling.heard"  # and not noted
+    TELLING_NOTED = "telling.noted"
+    PUSH_ANNOUNCED = "push.announced"  # and no phone prompted
+    PUSH_PROMPTED = "push.prompted"  # and not noted
+    PUSH_QUERIED = "push.queried"  # and nothing booked
+    PUSH_BOOKED = "push.booked"  # and the push does not say so
+    PUSH_NOTED = "push.noted"  # what became of it by then
     CHANGE_WRITTEN = "change.written"  # a person's, in the transaction
     CHANGE_COMMITTED = "change.committed"  # and the person not told
 

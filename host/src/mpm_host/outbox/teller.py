@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from mpm_core import MpmError, ReportReceipt, Throttled
 from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.outbox_tables import tellings
 from mpm_host.directory import InstanceRecord, InstanceState
 from mpm_host.outbox.outbox import OutboxHook
@@ -104,6 +105,7 @@ class Teller:
             self._forget(telling)
             return
         correlation_id = values.payment_id or telling.subject_id
+        crash_point(CrashPoint.TELLING_READ)
         try:
             answer = plugins.call_hook(
                 instance.name, telling.hook.value, correlation_id, values.arguments
@@ -112,7 +114,9 @@ class Teller:
             after = error.after if isinstance(error, Throttled) else None
             self._fail(telling, str(error), values.payment_id, after)
         else:
+            crash_point(CrashPoint.TELLING_HEARD)
             self._end(telling, values, answer)
+            crash_point(CrashPoint.TELLING_NOTED)
 
     def _read(
         self, telling: _Telling, instance: InstanceRecord, plugins: CompanyPlugins

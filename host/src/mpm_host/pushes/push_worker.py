@@ -13,6 +13,7 @@ from datetime import timedelta
 import structlog
 
 from mpm_core import Decision, MpmError, ProcessRequest, ProviderState, PushReceipt
+from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking_commands import Accept, Command, Outcome
 from mpm_host.pushes.push_rules import (
@@ -94,6 +95,7 @@ class PushWorker:
             begun = announce(connection, record, self._resources.clock(), deadline + _LEASE_MARGIN)
         if begun is None:
             return
+        crash_point(CrashPoint.PUSH_ANNOUNCED)
         answer: PushReceipt | MpmError
         try:
             answer = plugins.push_payment(
@@ -101,6 +103,7 @@ class PushWorker:
             )
         except MpmError as error:
             answer = error
+        crash_point(CrashPoint.PUSH_PROMPTED)
         details: Mapping[str, str] = answer.details if isinstance(answer, PushReceipt) else {}
         if not self._write(begun, after_prompt(answer), details=details) and details:
             with self._resources.engines.write.begin() as connection:
@@ -117,6 +120,7 @@ class PushWorker:
             )
         except MpmError as error:
             answer = error
+        crash_point(CrashPoint.PUSH_QUERIED)
         step = after_query(answer, record.facts)
         details: Mapping[str, str] = {}
         if isinstance(answer, ProviderState):
@@ -142,6 +146,7 @@ class PushWorker:
             reply=None,
         )
         outcome = self._submit(command).result(timeout=_BOOKING_SECONDS)
+        crash_point(CrashPoint.PUSH_BOOKED)
         if outcome.has_work:
             self._wake()
         if outcome.decision is Decision.ACCEPTED:
@@ -158,6 +163,7 @@ class PushWorker:
     ) -> bool:
         with self._resources.engines.write.begin() as connection:
             written = write_step(connection, record, step, self._resources.clock(), details=details)
+        crash_point(CrashPoint.PUSH_NOTED)
         _LOG.info(
             "push_step",
             push=record.id,
