@@ -29,6 +29,7 @@ class RefusalCode(StrEnum):
     UNKNOWN_SALE = "unknown_sale"
     UNKNOWN_ROW = "unknown_row"
     UNKNOWN_PUSH = "unknown_push"
+    UNKNOWN_IMPORT = "unknown_import"
     # a value cannot be right
     NAME_INVALID = "name_invalid"
     PHONE_INVALID = "phone_invalid"
@@ -56,6 +57,8 @@ class RefusalCode(StrEnum):
     KIND_MISMATCH = "kind_mismatch"
     SALE_DELETED = "sale_deleted"
     PLAN_OPEN = "plan_open"
+    PUSH_OPEN = "push_open"
+    DOWN_PAYMENT_HANDED_OVER = "down_payment_handed_over"
     PAYMENT_OPEN = "payment_open"
     BALANCE_OPEN = "balance_open"
     PLUGIN_NOT_ENABLED = "plugin_not_enabled"

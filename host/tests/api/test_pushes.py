@@ -8,90 +8,24 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host.tests.api.conftest import PLUGINS
-from host.tests.api.worlds import Shop
+from host.tests.api.telecoms import PUSHING_CONFIG, SERIAL, Telecom
 from mpm_core import SimulatedReply
 from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.encryption import new_key
-from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.pushes.push_store import announce, hear_of_push, load_push
-from mpm_host.verification.verification import verify
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
 
-SERIAL = "47001234567"
 PHONE = "+255712345678"
 
 
 @pytest.fixture
 def config_text(database_url, plugin_folder):
     plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
-    return (
-        "[host]\n"
-        f'database = "{database_url}"\n'
-        'allowed_plugins = ["calin", "sunking", "airtel", "acme-pay"]\n'
-        f'secret_key = "{new_key()}"\n'
-        'mode = "development"\n'
-    )
-
-
-class Telecom:
-    """A company with a meter and Acme Pay, and the worker of its pushes."""
-
-    def __init__(self, installation, simulation):
-        self.installation = installation
-        self.simulator, self.base_url = simulation
-        self.clock = installation.clock
-        self.services = installation.services
-        self.api = installation.company("umeme", PLUGINS)
-        Shop(self.api).meter(SERIAL)
-        table = InstanceTable.split(self.simulator.settings(self.base_url))
-        host = installation.host
-        self.instance = host.companies.enable(
-            "umeme", "acme", "acme-pay", table, installation.actor
-        )
-        self.engines = host.engines
-
-    def body(self, **changes):
-        body = {"instance": "acme", "serial": SERIAL, "amount": "1000", "msisdn": "0712345678"}
-        return body | changes
-
-    def push(self):
-        """Ask for a push; return it and its key."""
-        made = self.api.ok("POST", "/pushes", self.body())
-        return made["id"], made["reference"]
-
-    def work(self, push_id, **later):
-        """Let the worker look at a push, after a while, if it is due; return it."""
-        self.clock.move(**later)
-        with self.engines.read.connect() as connection:
-            query = sa.select(pushes.c.next_at).where(pushes.c.id == push_id)
-            next_at = connection.execute(query).scalar_one()
-        if next_at is not None and next_at <= self.clock():
-            self.services.pushes.work_on(push_id)
-        return self.show(push_id)
-
-    def show(self, push_id):
-        return self.api.ok("GET", f"/pushes/{push_id}")
-
-    def status(self, push_id):
-        return self.show(push_id)["status"]
-
-    def payment(self, push_id):
-        return self.api.ok("GET", f"/payments/{self.show(push_id)['payment_id']}")
-
-    def notice(self, key, event):
-        call = self.simulator.notice_call(key, event)
-        url = f"/callbacks/{self.instance.callback_key}/{call.path}"
-        answer = self.installation.client.post(url, content=call.body, headers=call.headers)
-        assert (answer.status_code, answer.json()) == (200, {"status": "heard"})
-
-    def verified(self):
-        with self.engines.read.connect() as connection:
-            return [str(difference) for difference in verify(connection)]
+    return PUSHING_CONFIG.format(database_url=database_url, secret_key=new_key())
 
 
 @pytest.fixture

@@ -70,26 +70,6 @@ def test_e_57_and_t_26_a_down_payment_is_a_paid_row_with_its_ledger_line(install
     assert booked == [("cash", -20000, ""), ("down_payment", 20000, sale["rows"][0]["id"])]
 
 
-@pytest.mark.parametrize("field", ["payment_provider", "provider", "instance"])
-def test_e_62_and_t_27_a_down_payment_through_a_provider_is_not_taken(installation, shop, field):
-    """No telecom plugin can ask a payer's phone yet, so a down payment is cash or none at all.
-
-    Once it can, the money is booked on confirmation and as down payment only.
-    """
-    body = {
-        "customer_id": shop.customer(),
-        "appliance_id": shop.appliance(kind="other"),
-        "sold_on": "2026-01-31",
-        "cost": "1000",
-        "down_payment": "200",
-        "instalments": 5,
-    }
-    assert shop.api.refused("POST", "/sales", body | {field: "airtel"}) == (422, "body_invalid")
-    assert shop.api.ok("GET", "/sales")["items"] == []
-    with installation.host.engines.read.connect() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(t.entries)) == 0
-
-
 def test_t_28_a_sale_without_down_payment_books_nothing(installation, shop):
     shop.television(cost="1000", instalments=5)
     with installation.host.engines.read.connect() as connection:

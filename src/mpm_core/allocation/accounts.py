@@ -115,7 +115,8 @@ class Line:
     Attributes:
         kind: what it was for.
         amount: minor units, never 0; negative only for credit that was spent.
-        refers_to: the plan row (instalment, down payment), access debt or plan (eaas) it belongs to, else empty.
+        refers_to: the plan row (instalment, down payment), access debt or plan (eaas) it belongs
+            to, else empty.
     """
 
     kind: LineKind

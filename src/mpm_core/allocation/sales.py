@@ -24,6 +24,7 @@ from mpm_core.units import Unit
 __all__ = [
     "Remainder",
     "Sale",
+    "credit_lines",
     "days_charge",
     "line_kind_of",
     "pay_plan_rows",

@@ -20,8 +20,8 @@ __all__ = ["RescheduledPlan", "change_row", "change_total", "reschedule"]
 def change_total(plan: Plan, total: int, currency: str) -> tuple[PlanRow, ...]:
     """Return the plan's rows for another total: untouched rows share what the others leave.
 
-    Rows with a payment on them stay as they are, and so does the down payment. If nothing is left to share, the untouched rows
-    go.
+    Rows with a payment on them stay as they are, and so does the down payment. If nothing is left
+    to share, the untouched rows go.
 
     Raises:
         PlanChangeRefused: the total is below what is fixed, or no row is untouched.

@@ -72,6 +72,7 @@ _AGENT = frozenset(
         _P.APPLIANCES_READ,
         _P.SALES_READ,
         _P.SALES_WRITE,
+        _P.PAYMENTS_READ,
         _P.PAYMENTS_TAKE,
         _P.AGENTS_READ,
     }

@@ -67,7 +67,8 @@ def sell_as_agent(
     """Sell an appliance that the agent was given, at the agent's price, to an own customer.
 
     The down payment is cash in the agent's hands: it counts against the risk balance and earns
-    commission. What the customer pays later earns its own when an agent takes it.
+    commission; one that the payer's phone is asked for does neither. What the customer pays later
+    earns its own when an agent takes it.
 
     Raises:
         ServiceRefused: `unknown_agent`, `agent_disabled`, `outside_mini_grid`,
@@ -78,7 +79,8 @@ def sell_as_agent(
     _require_price(connection, agent, request.appliance_id)
     terms = _with_price(connection, agent, request.appliance_id, request.terms)
     sold = sell(connection, company, attrs.evolve(request, terms=terms), actor.at)
-    _book_sale(connection, agent, sold.plan_id, actor)
+    is_cash = not request.terms.asks_down_payment
+    _book_sale(connection, agent, sold.plan_id, actor, is_cash=is_cash)
     return sold
 
 
@@ -123,7 +125,7 @@ def check_agents_registration(
     else:
         require_new_customer(connection, agent, made.customer_id)
     if made.plan_id is not None:
-        _book_sale(connection, agent, made.plan_id, actor)
+        _book_sale(connection, agent, made.plan_id, actor, is_cash=True)
 
 
 def _require_own_village(connection: Connection, agent: StoredAgent, device_id: str) -> None:
@@ -140,8 +142,10 @@ def _require_own_village(connection: Connection, agent: StoredAgent, device_id: 
         )
 
 
-def _book_sale(connection: Connection, agent: StoredAgent, plan_id: str, actor: Actor) -> None:
-    """Check a plan just written against the agent's price, and book its down payment."""
+def _book_sale(
+    connection: Connection, agent: StoredAgent, plan_id: str, actor: Actor, *, is_cash: bool
+) -> None:
+    """Check a plan just written against the agent's price, and book its down payment if in cash."""
     p = t.plans.c
     plan = connection.execute(
         sa.select(p.appliance_id, p.cost, p.down_payment, p.price_per_day).where(
@@ -155,7 +159,7 @@ def _book_sale(connection: Connection, agent: StoredAgent, plan_id: str, actor: 
             f"The agent sells this appliance for {_money(agent, price)}, not "
             f"{_money(agent, plan.cost)}; leave the cost out.",
         )
-    if plan.down_payment:
+    if plan.down_payment and is_cash:
         source = Source(plan_id=plan_id)
         book_cash(connection, agent, plan.down_payment, EntryKind.DOWN_PAYMENT, source, actor)
 

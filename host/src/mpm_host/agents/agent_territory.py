@@ -1,4 +1,8 @@
-"""Whom agents serve: the customers of their own mini-grid, and nobody else's (T-74)."""
+"""Whom agents serve, and what they see of it.
+
+They serve the customers of their own mini-grid and nobody else's (T-74). Of payments they see their
+own: those whose cash they took, and those that they asked a payer's phone for.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,18 @@ from sqlalchemy.engine import Connection
 from mpm_host.agents.agent_refusals import AgentCode
 from mpm_host.agents.agent_values import StoredAgent
 from mpm_host.database import tables as t
-from mpm_host.database.agent_tables import agents
+from mpm_host.database.agent_tables import agent_entries, agents
+from mpm_host.database.outbox_tables import pushes
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
-__all__ = ["customers_of_agent", "require_new_customer", "require_own_customer"]
+__all__ = [
+    "customers_of_agent",
+    "payments_of_agent",
+    "require_new_customer",
+    "require_own_customer",
+    "require_own_device",
+    "require_own_sale",
+]
 
 
 def customers_of_agent(company_id: str, agent_id: str) -> sa.Select[str]:
@@ -23,6 +35,42 @@ def customers_of_agent(company_id: str, agent_id: str) -> sa.Select[str]:
         .join(agents, a.mini_grid_id == v.mini_grid_id)
         .where(c.company_id == company_id, a.company_id == company_id, a.id == agent_id)
     )
+
+
+def payments_of_agent(company_id: str, agent_id: str) -> sa.CompoundSelect[str]:
+    """Return a query of the ids of an agent's own payments."""
+    e, u = agent_entries.c, pushes.c
+    taken = sa.select(e.payment_id).where(
+        e.company_id == company_id, e.agent_id == agent_id, e.payment_id.is_not(None)
+    )
+    asked = sa.select(u.payment_id).where(u.company_id == company_id, u.agent_id == agent_id)
+    return sa.union(taken, asked)
+
+
+def require_own_device(connection: Connection, agent: StoredAgent, serial: str) -> None:
+    """Refuse to serve a device of another mini-grid's customer; one nobody owns is left alone.
+
+    Raises:
+        ServiceRefused: `outside_mini_grid`.
+    """
+    d = t.devices.c
+    query = sa.select(d.customer_id).where(d.company_id == agent.company_id, d.serial == serial)
+    customer_id = connection.execute(query).scalar_one_or_none()
+    if customer_id is not None:
+        require_own_customer(connection, agent, customer_id)
+
+
+def require_own_sale(connection: Connection, agent: StoredAgent, sale_id: str) -> None:
+    """Refuse to serve another mini-grid's customer by a sale; an unknown one is left alone.
+
+    Raises:
+        ServiceRefused: `outside_mini_grid`.
+    """
+    p = t.plans.c
+    query = sa.select(p.customer_id).where(p.company_id == agent.company_id, p.id == sale_id)
+    customer_id = connection.execute(query).scalar_one_or_none()
+    if customer_id is not None:
+        require_own_customer(connection, agent, customer_id)
 
 
 def require_own_customer(connection: Connection, agent: StoredAgent, customer_id: str) -> None:

@@ -18,6 +18,7 @@ from mpm_core import (
     Money,
     Objection,
     PaymentStatus,
+    ProcessRequest,
     ReasonCode,
 )
 from mpm_host.clock import Clock
@@ -29,12 +30,14 @@ from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
+from mpm_host.payments.booking_outcomes import accepted, unknown_reference, validation_outcome
 from mpm_host.payments.booking_writes import BookingWrites
 from mpm_host.payments.conflicts import Conflicts, difference
 from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load_accounts
 from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.ledger import journal, suspense
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
+from mpm_host.payments.sale_payments import SALE_DELETED, allocate_for_sale, read_paid_sales
 
 __all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome", "TakeBack"]
 
@@ -71,8 +74,14 @@ class _Batch:
         self._vault = vault
         self._now = clock()
         self._payments = find_payments(connection, [c.keys for c in commands], lock=True)
+        self._sales = read_paid_sales(connection, self._plan_ids(commands))
         self._owners, accounts = load_accounts(
-            connection, directory, self._addressed(commands), self._now, lock=True
+            connection,
+            directory,
+            self._addressed(commands),
+            self._now,
+            lock=True,
+            buyers=[sale.customer_id for sale in self._sales.values()],
         )
         self._accounts = dict(accounts)  # each payment meets what the one before it left
         self.writes = BookingWrites(self._accounts)
@@ -84,9 +93,15 @@ class _Batch:
             if isinstance(command, Accept):
                 record = self._payments.find(command.keys)
                 serial = command.request.serial or (record.serial if record else None)
-                if serial is not None:
+                is_for_sale = record is not None and record.plan_id is not None
+                if serial is not None and not is_for_sale:
                     keys.append((command.instance.company_id, serial))
         return keys
+
+    def _plan_ids(self, commands: Sequence[Command]) -> set[str]:
+        """Return the sales that payments of the batch are for; hardly any batch has one."""
+        found = (self._payments.find(each.keys) for each in commands if isinstance(each, Accept))
+        return {record.plan_id for record in found if record and record.plan_id is not None}
 
     def handle(self, command: Command) -> Outcome:
         """Decide one command on the payment as the ones before it left it."""
@@ -104,12 +119,12 @@ class _Batch:
         record = self._payments.find(command.keys)
         request = command.request
         if record is None:
-            return _validation_outcome(self._store_intent(command))
+            return validation_outcome(self._store_intent(command))
         if record.status is PaymentStatus.DENIED:
             return self._conflict(record, "validated after a final no")
         if other := difference(record, request):
             return self._conflict(record, f"validated again with another {other}")
-        return _validation_outcome(record)
+        return validation_outcome(record)
 
     def _store_intent(self, command: Intend) -> PaymentRecord:
         request, objection = command.request, command.objection
@@ -121,6 +136,8 @@ class _Batch:
         record.validated_at = self._now
         record.details = dict(request.details)
         record.serial = request.serial
+        if command.sale is not None:
+            record.plan_id, record.serial = command.sale.plan_id, command.sale.serial
         record.amount = request.amount.minor if request.amount.minor > 0 else None
         record.payer = request.payer.e164 if request.payer else None
         return record
@@ -145,14 +162,14 @@ class _Batch:
     def _mismatched_link(self, command: Accept, by_reference: PaymentRecord | None) -> Outcome:
         """Refuse a link to another payment; the one that carries the reference keeps the note."""
         if by_reference is None:
-            return _unknown_reference()
+            return unknown_reference()
         what = "paid again for another validation"
         return self._conflict(by_reference, what, command.request.receipt)
 
     def _accept_new(self, command: Accept) -> Outcome:
         request = command.request
         if request.serial is None or request.amount is None:
-            return _unknown_reference()
+            return unknown_reference()
         if request.amount.minor <= 0:
             return Outcome(
                 decision=Decision.REJECTED,
@@ -169,11 +186,11 @@ class _Batch:
             return self._conflict(record, f"paid with another {other}", command.request.receipt)
         if record.accepted_at is not None:
             self._report(command, record)  # who tells us again may have missed our report
-            return _accepted(record)
-        if record.serial is None and command.request.serial is None:
-            return _unknown_reference()
-        if record.amount is None and command.request.amount is None:
-            return _unknown_reference()
+            return accepted(record)
+        if record.plan_id is not None:
+            return self._book_for_sale(command, record, record.plan_id)
+        if _says_too_little(record, command.request):
+            return unknown_reference()
         was_validated = record.status is PaymentStatus.VALIDATED
         return self._book(command, record, was_validated=was_validated)
 
@@ -184,11 +201,31 @@ class _Batch:
             return self._book_unmatched(record, objection)
         return self._book_allocated(record, owner)
 
+    def _book_for_sale(self, command: Accept, record: PaymentRecord, plan_id: str) -> Outcome:
+        """Book money for one sale, whatever has become of the sale meanwhile."""
+        self._take_over(command, record)
+        sale = self._sales[plan_id]
+        if sale.is_deleted:
+            objection = _objection(SALE_DELETED, f"Sale {plan_id} was taken back meanwhile.")
+            return self._book_unmatched(record, objection)
+        owner = self._accounts[sale.customer_id]
+        device = owner.devices.get(record.serial or "")
+        if record.serial is not None and device is None:
+            what = f"Device {record.serial!r} is not the buyer's any more."
+            return self._book_unmatched(record, _objection(ReasonCode.DEVICE_UNASSIGNED, what))
+        allocation = allocate_for_sale(record, plan_id, owner, device, self._directory)
+        booking = self._allocation_booking()
+        self._accounts[owner.customer_id] = booking.book_allocation(
+            record, owner, device, allocation
+        )
+        return accepted(record, has_work=True)
+
     def _take_over(self, command: Accept, record: PaymentRecord) -> None:
         """Complete the row from the call; what it does not say stays as validated."""
         request = command.request
         record.reference = request.reference
-        record.serial = request.serial or record.serial
+        if record.plan_id is None:
+            record.serial = request.serial or record.serial
         record.amount = request.amount.minor if request.amount else record.amount
         record.payer = request.payer.e164 if request.payer else record.payer
         record.receipt = request.receipt or record.receipt
@@ -236,14 +273,16 @@ class _Batch:
         record.reason = objection.code if objection else ""
         record.message = objection.message if objection else ""
         self.writes.entries += journal(record, suspense(record), customer_id=None, at=self._now)
-        return _accepted(record)
+        return accepted(record)
 
     def _book_allocated(self, record: PaymentRecord, owner: CustomerAccount) -> Outcome:
-        booking = AllocationBooking(
+        self._accounts[owner.customer_id] = self._allocation_booking().book(record, owner)
+        return accepted(record, has_work=True)
+
+    def _allocation_booking(self) -> AllocationBooking:
+        return AllocationBooking(
             writes=self.writes, directory=self._directory, vault=self._vault, now=self._now
         )
-        self._accounts[owner.customer_id] = booking.book(record, owner)
-        return _accepted(record, has_work=True)
 
     # --- final noes ----------------------------------------------------------
 
@@ -286,30 +325,11 @@ class _Batch:
         )
 
 
-def _objection(code: ReasonCode, message: str) -> Objection:
+def _says_too_little(record: PaymentRecord, request: ProcessRequest) -> bool:
+    """Tell whether neither the validation nor the call says what is paid, or how much."""
+    serial, amount = record.serial or request.serial, record.amount or request.amount
+    return serial is None or amount is None
+
+
+def _objection(code: str, message: str) -> Objection:
     return Objection(code=code, message=message)
-
-
-def _unknown_reference() -> Outcome:
-    return Outcome(
-        decision=Decision.NOT_FOUND,
-        reason=ReasonCode.UNKNOWN_REFERENCE,
-        message="No payment is known under this reference; nothing was booked.",
-    )
-
-
-def _accepted(record: PaymentRecord, *, has_work: bool = False) -> Outcome:
-    return Outcome(
-        decision=Decision.ACCEPTED, reply=record.reply, payment=record, has_work=has_work
-    )
-
-
-def _validation_outcome(record: PaymentRecord) -> Outcome:
-    """Answer a validation from the row, the first time and every time again."""
-    refused = record.status in {PaymentStatus.REJECTED, PaymentStatus.UNMATCHED}
-    return Outcome(
-        decision=Decision.REJECTED if refused else Decision.VALIDATED,
-        reason=record.reason if refused else "",
-        message=record.message if refused else "",
-        payment=record,
-    )

@@ -16,7 +16,20 @@ from mpm_core import (
 from mpm_host.directory import InstanceRecord
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord
 
-__all__ = ["Accept", "Command", "Deny", "Intend", "Outcome", "TakeBack"]
+__all__ = ["Accept", "Command", "Deny", "Intend", "IntendedSale", "Outcome", "TakeBack"]
+
+
+@attrs.frozen(kw_only=True)
+class IntendedSale:
+    """The one sale that a payment is for, past everything else the customer owes.
+
+    Attributes:
+        plan_id: the sale.
+        serial: of its device; `None` for a plain appliance.
+    """
+
+    plan_id: str
+    serial: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -26,12 +39,14 @@ class Intend:
     Attributes:
         objection: why the payment is refused; `None` when it may be paid.
         device_kind: of the addressed device, if it is known.
+        sale: what is paid, if it is one sale; `None`: a device, debts first.
     """
 
     instance: InstanceRecord
     request: ValidationRequest
     objection: Objection | None
     device_kind: str | None
+    sale: IntendedSale | None = None
 
     @property
     def keys(self) -> PaymentKeys:

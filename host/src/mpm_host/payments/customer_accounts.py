@@ -82,15 +82,16 @@ class CustomerAccount:
         return Options(arrears_buy_time=self.company.arrears_buy_time)
 
 
-def load_accounts(
+def load_accounts(  # noqa: PLR0913 - what to read, of whom, when and how
     connection: Connection,
     directory: Directory,
     keys: Iterable[DeviceKey],
     now: datetime,
     *,
     lock: bool,
+    buyers: Iterable[str] = (),
 ) -> tuple[Mapping[DeviceKey, str | None], Mapping[str, CustomerAccount]]:
-    """Read the accounts of the customers who own devices.
+    """Read the accounts of the customers who own devices, and of those who pay sales.
 
     Args:
         connection: of the caller's transaction.
@@ -98,6 +99,7 @@ def load_accounts(
         keys: company and serial of the addressed devices.
         now: decides which access-rate boundaries have come.
         lock: take the customers' rows for update, in the order of their ids.
+        buyers: ids of further customers.
 
     Returns:
         The owner of each known device (`None`: it has none; absent: unknown serial), and the
@@ -107,7 +109,7 @@ def load_accounts(
         AccountMovedError: an owner changed meanwhile; try again.
     """
     owners = read_owners(connection, sorted(set(keys)))
-    customer_ids = {owner for owner in owners.values() if owner is not None}
+    customer_ids = {owner for owner in owners.values() if owner is not None} | set(buyers)
     accounts = load_customers(connection, directory, customer_ids, now, lock=lock)
     for (_, serial), owner in owners.items():
         if owner is not None and serial not in accounts[owner].devices:

@@ -41,12 +41,13 @@ class PaymentPage:
     next: str | None
 
 
-def payment_view(
+def payment_view(  # noqa: PLR0913 - which payment, who asks, what they may see
     connection: Connection,
     vault: Vault,
     payment_id: str,
     *,
     company_id: str | None = None,
+    among: sa.CompoundSelect[str] | None = None,
     reveal: bool = False,
 ) -> JsonObject:
     """Return one payment as in the public interface.
@@ -56,14 +57,17 @@ def payment_view(
         vault: decrypts what may be shown.
         payment_id: whose.
         company_id: the asker's company; `None` only for whoever runs the installation.
+        among: a query of the ids that the asker may see; `None`: all of the company.
         reveal: show token codes and message bodies; else they are `None`.
 
     Raises:
-        ServiceRefused: the payment is unknown, or of another company.
+        ServiceRefused: the payment is unknown, of another company, or not to be seen.
     """
     query = _payments().where(t.payments.c.id == payment_id)
     if company_id is not None:
         query = query.where(t.payments.c.company_id == company_id)
+    if among is not None:
+        query = query.where(t.payments.c.id.in_(among))
     rows = connection.execute(query).mappings().all()
     if not rows:
         raise ServiceRefused(
@@ -78,6 +82,7 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
     *,
     status: PaymentStatus | None = None,
     serial: str | None = None,
+    among: sa.CompoundSelect[str] | None = None,
     limit: int = 50,
     after: str | None = None,
 ) -> PaymentPage:
@@ -88,6 +93,7 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
         company_id: whose payments.
         status: only these.
         serial: only of this device.
+        among: a query of the ids that the asker may see; `None`: all of the company.
         limit: how many; 500 at most.
         after: the cursor of the page before.
     """
@@ -97,6 +103,8 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
         query = query.where(p.status == status.value)
     if serial is not None:
         query = query.where(p.serial == serial)
+    if among is not None:
+        query = query.where(p.id.in_(among))
     if after is not None:
         query = query.where(p.id < after)
     limit = max(1, min(limit, _MOST))
@@ -154,6 +162,7 @@ def _facts(row: RowMapping) -> JsonObject:
         "receipt": row["receipt"],
         "number": row["number"],
         "serial": row["serial"],
+        "sale_id": row["plan_id"],
         "msisdn": masked(row["payer"]),
         "amount": _amount(row["amount"], row["currency"]),
         "currency": row["currency"],

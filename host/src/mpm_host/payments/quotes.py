@@ -33,7 +33,7 @@ from mpm_host.payments.amounts import check_amount
 from mpm_host.payments.customer_accounts import CustomerAccount, load_accounts
 from mpm_host.payments.device_objections import mapping_objection
 
-__all__ = ["Quoted", "Quoter", "load_device"]
+__all__ = ["QuoteQuestion", "Quoted", "Quoter", "as_quote", "load_device"]
 
 
 @attrs.frozen(kw_only=True)
@@ -112,7 +112,7 @@ def _quote(question: QuoteQuestion, owner: CustomerAccount, directory: Directory
     )
     if allocation.objections:
         return attrs.evolve(quoted, objection=allocation.objections[0])
-    return attrs.evolve(quoted, quote=_as_quote(allocation, amount.currency))
+    return attrs.evolve(quoted, quote=as_quote(allocation, amount.currency))
 
 
 def _manufacturer_objection(manufacturer: InstanceRecord) -> Objection | None:
@@ -125,7 +125,8 @@ def _manufacturer_objection(manufacturer: InstanceRecord) -> Objection | None:
     )
 
 
-def _as_quote(allocation: Allocation, currency: str) -> Quote:
+def as_quote(allocation: Allocation, currency: str) -> Quote:
+    """Return what an allocation would do, as plugins see it."""
     charge = allocation.charge
     quantity = charge.quantity if charge else None
     return Quote(

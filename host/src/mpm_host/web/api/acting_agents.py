@@ -6,11 +6,17 @@ import sqlalchemy as sa
 
 from mpm_host.access.roles import Permission, Role
 from mpm_host.agents.agent_refusals import AgentCode
-from mpm_host.agents.agent_territory import customers_of_agent
+from mpm_host.agents.agent_territory import customers_of_agent, payments_of_agent
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.operation import Call
 
-__all__ = ["acting_agent", "only_own_agent", "require_visible", "within_reach"]
+__all__ = [
+    "acting_agent",
+    "only_own_agent",
+    "own_payments",
+    "require_visible",
+    "within_reach",
+]
 
 
 def acting_agent(call: Call, named: str | None) -> str | None:
@@ -67,3 +73,9 @@ def within_reach(
     if agent_id is None:
         return sa.true()
     return customer_id.in_(customers_of_agent(call.company.id, agent_id))
+
+
+def own_payments(call: Call) -> sa.CompoundSelect[str] | None:
+    """Return a query of the ids of the only payments that the asker may see; `None`: all."""
+    agent_id = only_own_agent(call)
+    return None if agent_id is None else payments_of_agent(call.company.id, agent_id)

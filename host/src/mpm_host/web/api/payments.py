@@ -18,6 +18,7 @@ from mpm_host.database import tables as t
 from mpm_host.payments.exports import ExportKind, as_csv, as_json, export_rows
 from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.payments.payment_views import list_payments, payment_view
+from mpm_host.web.api.acting_agents import own_payments
 from mpm_host.web.api.customers import RevealQuery
 from mpm_host.web.api.operation import Call, Download, Method, Operation
 from mpm_host.web.api.values import Page, PageQuery, Query, View
@@ -85,7 +86,8 @@ class Proposal(View, frozen=True, kw_only=True):
 class Payment(View, frozen=True, kw_only=True):
     """A payment with everything that became of it.
 
-    `instance` is the telecom's; of a payment that staff took it is the `channel` itself.
+    `instance` is the telecom's; of a payment that staff took it is the `channel` itself. `sale_id`
+    is the one sale that a payer was asked to pay; every other payment clears debts first.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Payment(View, frozen=True, kw_only=True):
     receipt: str | None
     number: int
     serial: str | None
+    sale_id: str | None
     msisdn: str | None
     amount: str | None
     currency: str
@@ -146,7 +149,14 @@ def shown_payment(
     """
     vault = call.context.host.vault
     payment_id = call.path["id"] if made is None else made
-    view = payment_view(connection, vault, payment_id, company_id=call.company.id, reveal=reveal)
+    view = payment_view(
+        connection,
+        vault,
+        payment_id,
+        company_id=call.company.id,
+        among=own_payments(call) if made is None else None,
+        reveal=reveal,
+    )
     if reveal:
         view |= _whole_numbers(connection, payment_id, view)
     return msgspec.convert(view, type=Payment)
@@ -172,6 +182,7 @@ def _list(call: Call, connection: Connection) -> Page[Payment]:
         call.company.id,
         status=paging.status,
         serial=paging.serial,
+        among=own_payments(call),
         limit=paging.limit,
         after=paging.cursor,
     )
@@ -235,7 +246,9 @@ OPERATIONS = (
         path="/payments",
         name="list_payments",
         tag="payments",
-        summary="List the payments.",
+        summary="List the payments; an agent sees only their own.",
+        details="An agent's own payments are those whose cash they took, and those that they asked "
+        "a payer's phone for.",
         permission=Permission.PAYMENTS_READ,
         query=PaymentQuery,
         answer=Page[Payment],

@@ -94,6 +94,8 @@ _STATUS: Mapping[str, int] = {
         "balance_open",
         "payment_open",
         "plan_open",
+        "push_open",
+        "down_payment_handed_over",
         "plugin_not_enabled",
         "protected_password_missing",
         "slug_taken",

@@ -35,8 +35,8 @@ from mpm_host.web.api.customers import Customer, Phone, customer_view
 from mpm_host.web.api.device_views import Device, Serial, find_device
 from mpm_host.web.api.listing import find_row
 from mpm_host.web.api.operation import Call, Method, Operation
+from mpm_host.web.api.sale_terms import SaleTermsBody, plan_terms
 from mpm_host.web.api.sale_views import Sale, sale_views
-from mpm_host.web.api.sales import SaleTermsBody, plan_terms
 from mpm_host.web.api.values import Body, Id, Name, View
 
 __all__ = ["OPERATIONS", "manifest_of"]

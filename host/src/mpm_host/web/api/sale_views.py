@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -13,10 +13,17 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money
 from mpm_core.plans import Period, PlanKind
 from mpm_host.database import tables as t
+from mpm_host.database.outbox_tables import pushes
+from mpm_host.pushes.push_rules import PushStatus
 from mpm_host.web.api.listing import AnyRow
 from mpm_host.web.api.values import View
 
-__all__ = ["Sale", "SaleRow", "SaleStatus", "sale_views"]
+__all__ = ["Sale", "SalePush", "SaleRow", "SaleStatus", "sale_views"]
+
+_REMEDY = (
+    "It was not paid, as far as anybody knows. Ask again (POST /pushes with this sale_id), take "
+    "cash (POST /cash-payments with this sale_id), or take the sale back (DELETE /sales/{id})."
+)
 
 
 class SaleStatus(StrEnum):
@@ -27,11 +34,26 @@ class SaleStatus(StrEnum):
     DELETED = "deleted"
 
 
+class SalePush(View, frozen=True, kw_only=True):
+    """The newest prompt on a payer's phone for this sale.
+
+    `remedy` says what to do when it was not paid; empty while there is nothing to be done.
+    """
+
+    id: str
+    payment_id: str
+    amount: str
+    status: PushStatus
+    detail: str
+    remedy: str
+
+
 class SaleRow(View, frozen=True, kw_only=True):
     """One instalment, or the down payment; `number` counts in due order, from 1."""
 
     number: int
     id: str
+    is_down_payment: bool
     due_on: date
     cost: str
     remaining: str
@@ -40,7 +62,8 @@ class SaleRow(View, frozen=True, kw_only=True):
 class Sale(View, frozen=True, kw_only=True):
     """What was sold to a customer, and how it is paid.
 
-    Energy as a service has a price per day and no rows.
+    Energy as a service has a price per day and no rows. `down_payment` is what was agreed, and
+    `down_payment_remaining` what of it is still owed.
     """
 
     id: str
@@ -53,30 +76,58 @@ class Sale(View, frozen=True, kw_only=True):
     sold_on: date
     cost: str
     down_payment: str
+    down_payment_remaining: str
     remaining: str
     currency: str
     period: Period | None
     price_per_day: str | None
     minimum_payment: str
     rows: list[SaleRow]
+    push: SalePush | None
 
 
 def sale_views(connection: Connection, plans: Sequence[AnyRow]) -> list[Sale]:
-    """Return sales with their rows, which one query finds for all of them."""
-    r = t.plan_rows.c
+    """Return sales with their rows and pushes; one query each finds those of all of them."""
+    r, ids = t.plan_rows.c, [plan.id for plan in plans]
     query = (
-        sa.select(r.id, r.plan_id, r.due_on, r.cost, r.remaining)
-        .where(r.plan_id.in_([plan.id for plan in plans]))
-        .order_by(r.due_on, r.id)
+        sa.select(r.id, r.plan_id, r.due_on, r.cost, r.remaining, r.is_down_payment)
+        .where(r.plan_id.in_(ids))
+        .order_by(r.is_down_payment.desc(), r.due_on, r.id)
     )
     rows: dict[str, list[AnyRow]] = defaultdict(list)
     for row in connection.execute(query):
         rows[row.plan_id].append(row)
-    return [_sale(plan, rows[plan.id]) for plan in plans]
+    newest = _newest_pushes(connection, ids)
+    return [_sale(plan, rows[plan.id], newest.get(plan.id)) for plan in plans]
 
 
-def _sale(plan: AnyRow, rows: Sequence[AnyRow]) -> Sale:
+def _newest_pushes(connection: Connection, plan_ids: Sequence[object]) -> Mapping[str, AnyRow]:
+    p, u = t.payments.c, pushes.c
+    query = (
+        sa.select(p.plan_id, u.id, u.payment_id, u.amount, u.status, u.detail, u.next_at)
+        .join(pushes, u.payment_id == p.id)
+        .where(p.plan_id.in_(plan_ids))
+        .order_by(u.id)
+    )
+    return {row.plan_id: row for row in connection.execute(query)}
+
+
+def _push(plan: AnyRow, push: AnyRow) -> SalePush:
+    status = PushStatus(push.status)
+    is_over = status is PushStatus.FAILED or (status is PushStatus.UNKNOWN and push.next_at is None)
+    return SalePush(
+        id=push.id,
+        payment_id=push.payment_id,
+        amount=str(Money(push.amount, plan.currency)),
+        status=status,
+        detail=push.detail,
+        remedy=_REMEDY if is_over and plan.deleted_at is None else "",
+    )
+
+
+def _sale(plan: AnyRow, rows: Sequence[AnyRow], push: AnyRow | None) -> Sale:
     remaining = sum(row.remaining for row in rows)
+    down = sum(row.remaining for row in rows if row.is_down_payment)
 
     def written(minor: int) -> str:
         return str(Money(minor, plan.currency))
@@ -92,6 +143,7 @@ def _sale(plan: AnyRow, rows: Sequence[AnyRow]) -> Sale:
         sold_on=plan.sold_on,
         cost=written(plan.cost),
         down_payment=written(plan.down_payment),
+        down_payment_remaining=written(down),
         remaining=written(remaining),
         currency=plan.currency,
         period=Period(plan.period) if plan.period else None,
@@ -101,12 +153,14 @@ def _sale(plan: AnyRow, rows: Sequence[AnyRow]) -> Sale:
             SaleRow(
                 number=number,
                 id=row.id,
+                is_down_payment=row.is_down_payment,
                 due_on=row.due_on,
                 cost=written(row.cost),
                 remaining=written(row.remaining),
             )
             for number, row in enumerate(rows, start=1)
         ],
+        push=None if push is None else _push(plan, push),
     )
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated
-
 import sqlalchemy as sa
-from msgspec import Meta
 from sqlalchemy.engine import Connection
 
-from mpm_core import Money
 from mpm_core.plans import Period
 from mpm_host.access.roles import Permission
-from mpm_host.agents.agent_sales import sell_as_agent
 from mpm_host.database import tables as t
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.registration.sale_changes import (
     SaleChange,
     change_sale,
@@ -23,48 +16,16 @@ from mpm_host.registration.sale_changes import (
     delete_sale,
     reschedule_sale,
 )
-from mpm_host.registration.sales import SaleRequest, sell
 from mpm_host.registration.settled_plans import Unlocker
-from mpm_host.web.api.acting_agents import acting_agent, within_reach
-from mpm_host.web.api.listing import AnyRow, find_row
+from mpm_host.web.api.acting_agents import within_reach
+from mpm_host.web.api.listing import AnyRow
+from mpm_host.web.api.new_sales import CREATE_SALE, find_sale
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
+from mpm_host.web.api.sale_terms import InstalmentCount, money_if_given
 from mpm_host.web.api.sale_views import Sale, sale_views
 from mpm_host.web.api.values import UNSET, Amount, Body, Id, Page, PageQuery, UnsetType
 
-__all__ = ["OPERATIONS", "SaleTermsBody", "plan_terms"]
-
-_Count = Annotated[int, Meta(ge=1, le=1000)]
-
-
-class SaleTermsBody(Body, frozen=True, kw_only=True):
-    """How something is paid: one of `instalments`, `instalment_cost` and `price_per_day`.
-
-    `cost` is for everything and not asked for energy as a service. The first instalment is due on
-    `first_due_on`, or one period after the sale. The down payment is taken in cash.
-    """
-
-    cost: Amount | None = None
-    sold_on: date | None = None
-    down_payment: Amount | None = None
-    instalments: _Count | None = None
-    instalment_cost: Amount | None = None
-    price_per_day: Amount | None = None
-    minimum_payment: Amount | None = None
-    period: Period = Period.MONTHLY
-    first_due_on: date | None = None
-
-
-class NewSale(SaleTermsBody, frozen=True, kw_only=True):
-    """Something sold to a customer; with the serial of its device, if it has one.
-
-    An agent (`agent_id`; for role agent themselves) sells what they were given, at their price, and
-    holds the down payment: leave `cost` out.
-    """
-
-    customer_id: Id
-    appliance_id: Id
-    device_serial: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    agent_id: Id | None = None
+__all__ = ["OPERATIONS"]
 
 
 class SalePatch(Body, frozen=True, kw_only=True):
@@ -84,7 +45,7 @@ class RowPatch(Body, frozen=True, kw_only=True):
 class Reschedule(Body, frozen=True, kw_only=True):
     """How what is open is divided from now on."""
 
-    instalments: _Count
+    instalments: InstalmentCount
     period: Period
 
 
@@ -94,62 +55,12 @@ class SaleQuery(PageQuery, frozen=True, kw_only=True):
     customer_id: Id | None = None
 
 
-def plan_terms(call: Call, given: SaleTermsBody) -> PlanTerms:
-    """Read the amounts of terms.
-
-    Raises:
-        ServiceRefused: `amount_invalid`.
-    """
-    return PlanTerms(
-        cost=_money(call, given.cost, "cost"),
-        instalments=given.instalments,
-        instalment_cost=_money(call, given.instalment_cost, "instalment cost"),
-        price_per_day=_money(call, given.price_per_day, "price per day"),
-        minimum_payment=_money(call, given.minimum_payment, "minimum payment"),
-        down_payment=_money(call, given.down_payment, "down payment"),
-        period=given.period,
-        sold_on=given.sold_on,
-        first_due_on=given.first_due_on,
-    )
-
-
-def _money(call: Call, given: str | UnsetType | None, what: str) -> Money | None:
-    return call.money(given, what) if isinstance(given, str) else None
-
-
-def _create(call: Call, connection: Connection) -> Sale:
-    new = call.body_as(NewSale)
-    request = SaleRequest(
-        customer_id=new.customer_id,
-        appliance_id=new.appliance_id,
-        device_serial=new.device_serial,
-        terms=plan_terms(call, new),
-    )
-    agent_id = acting_agent(call, new.agent_id)
-    if agent_id is None:
-        made = sell(connection, call.company, request, call.now).plan_id
-    else:
-        made = sell_as_agent(connection, call.company, agent_id, request, call.actor).plan_id
-    sale = _find(call, connection, made)
-    noted = {
-        "customer_id": sale.customer_id,
-        "appliance_id": sale.appliance_id,
-        "device_serial": sale.device_serial,
-        "cost": sale.cost,
-        "down_payment": sale.down_payment,
-    }
-    if agent_id is not None:
-        noted["agent_id"] = agent_id
-    call.audit(connection, "sale.created", made, after=noted)
-    return sale
-
-
 def _change(call: Call, connection: Connection) -> Sale:
     given, sale_id = call.body_as(SalePatch), call.path["id"]
     change = SaleChange(
-        cost=_money(call, given.cost, "cost"),
-        price_per_day=_money(call, given.price_per_day, "price per day"),
-        minimum_payment=_money(call, given.minimum_payment, "minimum payment"),
+        cost=money_if_given(call, given.cost, "cost"),
+        price_per_day=money_if_given(call, given.price_per_day, "price per day"),
+        minimum_payment=money_if_given(call, given.minimum_payment, "minimum payment"),
     )
     changed = change_sale(connection, call.company, sale_id, change, _unlocker(call))
     return _noted(call, connection, "sale.changed", changed)
@@ -196,17 +107,11 @@ def _noted(call: Call, connection: Connection, action: str, changed: dict[str, o
             before={name: pair[0] for name, pair in pairs.items()},
             after={name: pair[1] for name, pair in pairs.items()},
         )
-    return _find(call, connection, call.path["id"])
-
-
-def _find(call: Call, connection: Connection, sale_id: str) -> Sale:
-    reach = within_reach(call, t.plans.c.customer_id)
-    row = find_row(call, connection, t.plans, sale_id, RefusalCode.UNKNOWN_SALE, reach)
-    return sale_views(connection, [row])[0]
+    return find_sale(call, connection, call.path["id"])
 
 
 def _show(call: Call, connection: Connection) -> Sale:
-    return _find(call, connection, call.path["id"])
+    return find_sale(call, connection, call.path["id"])
 
 
 def _list(call: Call, connection: Connection) -> Page[Sale]:
@@ -223,18 +128,7 @@ def _list(call: Call, connection: Connection) -> Page[Sale]:
 
 
 OPERATIONS = (
-    Operation(
-        method=Method.POST,
-        path="/sales",
-        name="create_sale",
-        tag="sales",
-        summary="Sell an appliance to a customer.",
-        permission=Permission.SALES_WRITE,
-        body=NewSale,
-        answer=Sale,
-        status=201,
-        change=_create,
-    ),
+    CREATE_SALE,
     Operation(
         method=Method.GET,
         path="/sales",
