@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
 
+from mpm_host.database import tables as t
 from tests.benchmarks.stage import CUSTOMERS, Stage, meter
 
 __all__ = ["pgbench_rate"]
 
 Captured = tuple[str, Sequence[Mapping[str, Any]]]
+_COPY = re.compile(r"COPY (\w+) \((.+)\) FROM STDIN")
+_ALWAYS_NEW = {"number": ":number::bigint", "key": "('K' || :n::text)"}
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
@@ -90,7 +94,7 @@ def _capture(stage: Stage) -> list[Captured]:
     said: list[Captured] = []
 
     def note(_c: object, _cursor: object, statement: str, given: Any, *_rest: object) -> None:
-        said.append((statement, given if isinstance(given, list) else [given]))
+        said.append(_as_insert(statement, given if isinstance(given, list) else [given]))
 
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
@@ -98,6 +102,19 @@ def _capture(stage: Stage) -> list[Captured]:
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
     return said
+
+
+def _as_insert(statement: str, rows: Sequence[Any]) -> Captured:
+    """Write a COPY as the INSERT it stands for, which pgbench can run; leave others as they are."""
+    found = _COPY.fullmatch(statement)
+    if found is None:
+        return statement, rows
+    table, columns = found.groups()
+    names = columns.split(", ")
+    written = sa.insert(t.metadata.tables[table]).compile(
+        dialect=postgresql.psycopg.dialect(), column_keys=names
+    )
+    return str(written), [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _names(captured: Sequence[Captured]) -> dict[object, str]:
@@ -134,10 +151,8 @@ def _with_all_rows(
 
 
 def _literal(name: str, value: object, names: Mapping[object, str]) -> str:  # noqa: PLR0911 - one line per type
-    if name == "number":
-        return ":number::bigint"
-    if name == "key":
-        return "('K' || :n::text)"
+    if name in _ALWAYS_NEW:
+        return _ALWAYS_NEW[name]
     if isinstance(value, str) and value in names:
         return names[value]
     if hasattr(value, "obj"):  # the driver's wrapper of JSON
@@ -145,6 +160,8 @@ def _literal(name: str, value: object, names: Mapping[object, str]) -> str:  # n
     match value:
         case None:
             return "NULL"
+        case list():
+            return f"ARRAY[{', '.join(_literal(name, each, names) for each in value)}]"
         case bool() | int():
             return str(value).upper()
         case bytes():

@@ -7,13 +7,12 @@ import shutil
 import httpx
 import pytest
 
-from mpm_host.demo.simulated_world import simulated_world
-from tests.support.trial_company import trial_company
-
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def world(request, tmp_path_factory):
     """Simulated telecoms and manufacturers around a host with a real database."""
+    from mpm_host.demo.simulated_world import simulated_world  # noqa: PLC0415 - only if it is used
+
     folder = tmp_path_factory.mktemp("world")
     if request.param == "sqlite":
         shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "demo.db")
@@ -39,14 +38,18 @@ def http():
 @pytest.fixture
 def company(world, http):
     """A company with the four plugins."""
-    trial = trial_company(world, http)
-    trial.enable_all()
-    return trial
+    return _company(world, http)
 
 
 @pytest.fixture
 def another_company(world, http):
     """A second one."""
+    return _company(world, http)
+
+
+def _company(world, http):
+    from tests.support.trial_company import trial_company  # noqa: PLC0415 - only if it is used
+
     trial = trial_company(world, http)
     trial.enable_all()
     return trial

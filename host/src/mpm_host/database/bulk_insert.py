@@ -1,21 +1,31 @@
-"""Inserting many rows of one table at the driver's own speed."""
+"""Inserting many rows of one table at the driver's own speed.
+
+SQLite takes an INSERT with a list of rows. PostgreSQL takes a COPY: one statement, however many the
+rows, where a list of rows would be as many statements.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-__all__ = ["bulk_insert"]
+if TYPE_CHECKING:
+    from psycopg import Cursor
+
+__all__ = ["bulk_insert", "take_copies"]
+
+_COPY = "COPY "
 
 
 @attrs.frozen(kw_only=True)
 class _Statement:
-    """An INSERT as the driver takes it.
+    """An INSERT or COPY as the driver takes it.
 
     Attributes:
         names: of the columns, in the order of the statement.
@@ -27,9 +37,8 @@ class _Statement:
     names: tuple[str, ...]
     conversions: Mapping[int, Callable[[object], object]]
     defaults: Mapping[str, object]
-    by_position: bool
 
-    def parameters(self, rows: Sequence[Mapping[str, object]]) -> list[object]:
+    def parameters(self, rows: Sequence[Mapping[str, object]]) -> list[tuple[object, ...]]:
         """Turn rows into what the driver takes, a whole column at a time."""
         if self.defaults:
             rows = [{**self.defaults, **row} for row in rows]
@@ -37,12 +46,7 @@ class _Statement:
         columns: list[Sequence[object]] = list(zip(*picked, strict=True))
         for position, convert in self.conversions.items():
             columns[position] = [convert(value) for value in columns[position]]
-        values = zip(*columns, strict=True)
-        return (
-            list(values)
-            if self.by_position
-            else [dict(zip(self.names, v, strict=True)) for v in values]
-        )
+        return list(zip(*columns, strict=True))
 
 
 def bulk_insert(
@@ -62,17 +66,51 @@ def bulk_insert(
     connection.exec_driver_sql(statement.text, statement.parameters(rows))
 
 
+def take_copies(engine: sa.Engine) -> None:
+    """Let an engine of PostgreSQL carry out the COPYs of `bulk_insert`.
+
+    They go through the engine like any other statement, so their errors are what others raise.
+    """
+
+    @sa.event.listens_for(engine, "do_executemany")
+    def take_rows(
+        cursor: Cursor[object], statement: str, rows: Sequence[Sequence[object]], _context: object
+    ) -> bool:
+        return _copied(cursor, statement, rows)
+
+    @sa.event.listens_for(engine, "do_execute")
+    def take_row(
+        cursor: Cursor[object], statement: str, row: Sequence[object], _context: object
+    ) -> bool:
+        return _copied(cursor, statement, [row])
+
+
+def _copied(cursor: Cursor[object], statement: str, rows: Sequence[Sequence[object]]) -> bool:
+    """Carry a statement out if it is a COPY."""
+    if not statement.startswith(_COPY):
+        return False
+    with cursor.copy(statement.encode()) as lines:
+        for row in rows:
+            lines.write_row(row)
+    return True
+
+
 @lru_cache(maxsize=256)
 def _statement(table: sa.Table, names: tuple[str, ...], dialect: Dialect) -> _Statement:
     compiled = sa.insert(table).compile(dialect=dialect, column_keys=list(names))
     order = tuple(compiled.positiontup or compiled.binds)
     converts = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
+    if dialect.name == "postgresql":
+        quote = dialect.identifier_preparer
+        columns = ", ".join(quote.format_column(table.c[name]) for name in order)
+        text = f"{_COPY}{quote.format_table(table)} ({columns}) FROM STDIN"
+    else:
+        text = str(compiled)
     return _Statement(
-        text=str(compiled),
+        text=text,
         names=order,
         conversions={n: convert for n, convert in enumerate(converts) if convert is not None},
         defaults={name: _default(table.c[name]) for name in order if name not in names},
-        by_position=compiled.positional,
     )
 
 

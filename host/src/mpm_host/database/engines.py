@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_core.errors import UserError
+from mpm_host.database.bulk_insert import take_copies
 from mpm_host.database.patience import UNHURRIED, Timeouts, patience
 
 __all__ = ["Engines", "limit_waiting", "open_engines"]
@@ -67,6 +68,7 @@ def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
     if driver in {"postgresql", "postgresql+psycopg"}:
         engine = sa.create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True)
         limit_waiting(engine, timeouts)
+        take_copies(engine)
         return Engines(engine, engine)
     raise UserError(
         f"[host] database: {driver} is not supported; use sqlite or postgresql+psycopg."

@@ -20,7 +20,7 @@ from mpm_core.allocation.accounts import AccessDebt
 from mpm_core.plans import Plan, PlanKind, PlanRow
 from mpm_core.tariffs import AccessRate, PriceComponent, Tariff
 from mpm_host.database import tables as t
-from mpm_host.database.lists import among
+from mpm_host.database.lists import among, as_list
 
 __all__ = [
     "AnyRow",
@@ -36,6 +36,51 @@ __all__ = [
 
 DeviceKey = tuple[str, str]  # company id, serial
 AnyRow = Row[*tuple[Any, ...]]
+
+_DEVICE, _VERSION = t.devices.c, t.tariff_versions.c
+_PLAN, _ROW, _DEBT = t.plans.c, t.plan_rows.c, t.access_debts.c
+_CUSTOMER = t.customers.c
+# Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every device.
+_OWNERS = sa.select(_DEVICE.company_id, _DEVICE.serial, _DEVICE.customer_id).where(
+    among(_DEVICE.company_id, "companies"), among(_DEVICE.serial, "serials")
+)
+_CUSTOMERS = (
+    sa.select(_CUSTOMER.id, _CUSTOMER.company_id, _CUSTOMER.phone, _CUSTOMER.credit)
+    .where(among(_CUSTOMER.id, "ids"))
+    .order_by(_CUSTOMER.id)
+)
+_LOCKED_CUSTOMERS = _CUSTOMERS.with_for_update()
+_DEVICES = (
+    sa.select(
+        _DEVICE.id, _DEVICE.serial, _DEVICE.kind, _DEVICE.customer_id, _DEVICE.instance_id,
+        _DEVICE.tariff_id, _DEVICE.access_due_on, _DEVICE.mapping,
+        _VERSION.id.label("version_id"), _VERSION.price_per_kwh, _VERSION.components,
+        _VERSION.minimum_purchase, _VERSION.access_amount, _VERSION.access_period_days,
+    )
+    .select_from(
+        t.devices.outerjoin(t.tariffs, t.tariffs.c.id == _DEVICE.tariff_id).outerjoin(
+            t.tariff_versions,
+            sa.and_(
+                _VERSION.tariff_id == t.tariffs.c.id, _VERSION.version == t.tariffs.c.version
+            ),
+        )
+    )
+    .where(among(_DEVICE.customer_id, "ids"))
+)  # fmt: skip
+_PLANS = (
+    sa.select(
+        _PLAN.id, _PLAN.customer_id, _PLAN.kind, _PLAN.device_serial, _PLAN.price_per_day,
+        _PLAN.minimum_payment,
+        _ROW.id.label("row_id"), _ROW.due_on, _ROW.cost, _ROW.remaining, _ROW.is_down_payment,
+    )
+    .select_from(t.plans.outerjoin(t.plan_rows, _ROW.plan_id == _PLAN.id))
+    .where(among(_PLAN.customer_id, "ids"), _PLAN.live)
+)  # fmt: skip
+_ACCESS_DEBTS = (
+    sa.select(_DEBT.id, _DEBT.customer_id, _DEBT.due_on, _DEBT.remaining, _DEVICE.serial)
+    .join(t.devices, _DEVICE.id == _DEBT.device_id)
+    .where(among(_DEBT.customer_id, "ids"), _DEBT.remaining > 0)
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -55,15 +100,14 @@ def read_owners(connection: Connection, keys: Sequence[DeviceKey]) -> dict[Devic
     """Return the owner of each device there is, by company and serial; `None`: nobody's."""
     if not keys:
         return {}
-    d, wanted = t.devices.c, set(keys)
-    # Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every device.
-    query = sa.select(d.company_id, d.serial, d.customer_id).where(
-        among(d.company_id, {company_id for company_id, _ in wanted}),
-        among(d.serial, {serial for _, serial in wanted}),
-    )
+    wanted = set(keys)
+    given = {
+        "companies": as_list(company_id for company_id, _ in wanted),
+        "serials": as_list(serial for _, serial in wanted),
+    }
     return {
         (row.company_id, row.serial): row.customer_id
-        for row in connection.execute(query)
+        for row in connection.execute(_OWNERS, given)
         if (row.company_id, row.serial) in wanted
     }
 
@@ -72,39 +116,16 @@ def read_customers(
     connection: Connection, customer_ids: Sequence[str], *, lock: bool
 ) -> Sequence[AnyRow]:
     """Return customers in the order of their ids; `lock` takes their rows for update."""
-    c = t.customers.c
-    query = (
-        sa.select(c.id, c.company_id, c.phone, c.credit)
-        .where(among(c.id, customer_ids))
-        .order_by(c.id)
-    )
-    return connection.execute(query.with_for_update() if lock else query).all()
+    query = _LOCKED_CUSTOMERS if lock else _CUSTOMERS
+    return connection.execute(query, {"ids": as_list(customer_ids)}).all()
 
 
 def read_devices(
     connection: Connection, customer_ids: Sequence[str]
 ) -> Mapping[str, dict[str, OwnedDevice]]:
     """Return each customer's devices, by serial, with what prices them now."""
-    d, version = t.devices.c, t.tariff_versions.c
-    query = (
-        sa.select(
-            d.id, d.serial, d.kind, d.customer_id, d.instance_id, d.tariff_id, d.access_due_on,
-            d.mapping,
-            version.id.label("version_id"), version.price_per_kwh, version.components,
-            version.minimum_purchase, version.access_amount, version.access_period_days,
-        )
-        .select_from(
-            t.devices.outerjoin(t.tariffs, t.tariffs.c.id == d.tariff_id).outerjoin(
-                t.tariff_versions,
-                sa.and_(
-                    version.tariff_id == t.tariffs.c.id, version.version == t.tariffs.c.version
-                ),
-            )
-        )
-        .where(among(d.customer_id, customer_ids))
-    )  # fmt: skip
     found: dict[str, dict[str, OwnedDevice]] = defaultdict(dict)
-    for row in connection.execute(query):
+    for row in connection.execute(_DEVICES, {"ids": as_list(customer_ids)}):
         found[row.customer_id][row.serial] = OwnedDevice(
             id=row.id,
             serial=row.serial,
@@ -138,17 +159,8 @@ def tariff_from_row(row: AnyRow) -> Tariff:
 
 def read_plans(connection: Connection, customer_ids: Sequence[str]) -> Mapping[str, list[Plan]]:
     """Return each customer's live plans with their rows."""
-    p, r = t.plans.c, t.plan_rows.c
-    query = (
-        sa.select(
-            p.id, p.customer_id, p.kind, p.device_serial, p.price_per_day, p.minimum_payment,
-            r.id.label("row_id"), r.due_on, r.cost, r.remaining, r.is_down_payment,
-        )
-        .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
-        .where(among(p.customer_id, customer_ids), p.live)
-    )  # fmt: skip
     grouped: dict[str, list[AnyRow]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_PLANS, {"ids": as_list(customer_ids)}):
         grouped[row.id].append(row)
     found: dict[str, list[Plan]] = defaultdict(list)
     for rows in grouped.values():
@@ -180,14 +192,8 @@ def read_access_debts(
     connection: Connection, customer_ids: Sequence[str]
 ) -> Mapping[str, list[AccessDebt]]:
     """Return each customer's access rates that are owed."""
-    a = t.access_debts.c
-    query = (
-        sa.select(a.id, a.customer_id, a.due_on, a.remaining, t.devices.c.serial)
-        .join(t.devices, t.devices.c.id == a.device_id)
-        .where(among(a.customer_id, customer_ids), a.remaining > 0)
-    )
     found: dict[str, list[AccessDebt]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_ACCESS_DEBTS, {"ids": as_list(customer_ids)}):
         found[row.customer_id].append(
             AccessDebt(
                 id=row.id, due_on=row.due_on, remaining=row.remaining, device_serial=row.serial

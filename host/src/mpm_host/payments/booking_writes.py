@@ -47,9 +47,15 @@ _ACCESS_DUE_UPDATE = (
     .where(t.devices.c.id == sa.bindparam("key_id"))
     .values(access_due_on=sa.bindparam("new_due_on"))
 )
-_COUNTERS = {
-    "company": (t.companies, t.companies.c.next_staff_number),
-    "instance": (t.instances, t.instances.c.next_number),
+_TAKE_NUMBERS = {
+    "company": sa.update(t.companies)
+    .where(t.companies.c.id == sa.bindparam("key"))
+    .values(next_staff_number=t.companies.c.next_staff_number + sa.bindparam("count"))
+    .returning(t.companies.c.next_staff_number),
+    "instance": sa.update(t.instances)
+    .where(t.instances.c.id == sa.bindparam("key"))
+    .values(next_number=t.instances.c.next_number + sa.bindparam("count"))
+    .returning(t.instances.c.next_number),
 }
 _ORDER_DEFAULTS = {
     "status": "queued",
@@ -182,11 +188,8 @@ def _counter(record: PaymentRecord) -> tuple[str, str]:
 
 def _take_numbers(connection: Connection, kind: str, key: str, count: int) -> int:
     """Reserve running numbers of an instance or company and return the first."""
-    table, column = _COUNTERS[kind]
-    statement = (
-        sa.update(table).where(table.c.id == key).values({column: column + count}).returning(column)
-    )
-    after: int = connection.execute(statement).scalar_one()
+    given = {"key": key, "count": count}
+    after: int = connection.execute(_TAKE_NUMBERS[kind], given).scalar_one()
     return after - count
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from mpm_core import Money, PaymentFacts, PaymentStatus, Reply
 from mpm_host.database import tables as t
-from mpm_host.database.lists import among
+from mpm_host.database.lists import among, as_list
 from mpm_host.payments.payment_channels import PaymentChannel
 
 __all__ = ["PaymentIndex", "PaymentKeys", "PaymentRecord", "find_payments"]
@@ -111,6 +111,18 @@ class PaymentKeys:
     intent: str | None = None
 
 
+_KEYS = ("reference", "number", "intent")
+# Payments with these values of one key, and perhaps a few namesakes. Two lists instead of a list of
+# pairs: SQLite answers a list of pairs by reading every payment.
+_QUERIES = {
+    name: sa.select(t.payments)
+    .where(among(t.payments.c.instance_id, "instances"), among(t.payments.c[name], "keys"))
+    .order_by(t.payments.c.id)
+    for name in _KEYS
+}
+_LOCKED = {name: query.with_for_update() for name, query in _QUERIES.items()}
+
+
 class PaymentIndex:
     """The payments of a batch, found by any of their keys; new ones join it."""
 
@@ -148,7 +160,7 @@ class PaymentIndex:
 
 
 def _named_keys(keys: PaymentKeys | PaymentRecord) -> Iterator[tuple[str, str | int]]:
-    for name in ("reference", "number", "intent"):
+    for name in _KEYS:
         value = getattr(keys, name)
         if value is not None and value != 0:  # 0: its number is handed out when it is written
             yield name, value
@@ -170,27 +182,12 @@ def find_payments(
             values.setdefault(name, set()).add((keys.instance_id, value))
     records: dict[str, PaymentRecord] = {}
     for name, pairs in sorted(values.items()):
-        rows = connection.execute(_rows_of(name, pairs, lock=lock)).mappings()
-        for row in rows:
+        given = {
+            "instances": as_list(instance_id for instance_id, _ in pairs),
+            "keys": as_list(value for _, value in pairs),
+        }
+        query = (_LOCKED if lock else _QUERIES)[name]
+        for row in connection.execute(query, given).mappings():
             if (row["instance_id"], row[name]) in pairs:
                 records.setdefault(row["id"], PaymentRecord.from_row(row))
     return PaymentIndex(records.values())
-
-
-def _rows_of(
-    name: str, pairs: set[tuple[str, str | int]], *, lock: bool
-) -> sa.Select[tuple[object, ...]]:
-    """Ask for the payments with these values of one key, and perhaps a few namesakes.
-
-    Two lists instead of a list of pairs: SQLite answers a list of pairs by reading every payment.
-    """
-    p = t.payments.c
-    query = (
-        sa.select(t.payments)
-        .where(
-            among(p.instance_id, {instance_id for instance_id, _ in pairs}),
-            among(p[name], {value for _, value in pairs}),
-        )
-        .order_by(p.id)
-    )
-    return query.with_for_update() if lock else query
