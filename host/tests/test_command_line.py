@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -349,3 +351,36 @@ def test_commands_before_the_first_upgrade_say_what_to_type(command_line):
                 "`mpm db upgrade`.\n"
             ),
         )
+
+
+# --- serve ----------------------------------------------------------------------------------------
+
+
+def test_serve_on_an_address_of_another_machine_says_which_option_to_change(command_line):
+    command_line("init")
+
+    ended = command_line.program("serve", "--host", "203.0.113.1", "--port", "0")
+
+    assert (ended.exit_code, ended.errors) == (
+        2,
+        (
+            "Error: Cannot listen on 203.0.113.1 port 0: Cannot assign requested address; choose "
+            "another with --host.\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+def test_a_port_that_is_taken_is_named(command_line, command):
+    command_line("init")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = command_line.program(command, "--port", str(port))
+
+    assert ended.exit_code == 2
+    assert re.fullmatch(
+        rf"Error: Cannot listen on (127\.0\.0\.1 )?port {port}: Address already in use; choose "
+        r"another with --port\.\n",
+        ended.errors,
+    )

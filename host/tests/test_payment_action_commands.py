@@ -140,8 +140,11 @@ def test_a_token_comes_from_a_file_or_standard_input(mpm, company, payment, tmp_
 def test_not_minted_then_approve_by_somebody_else(mpm, company, payment):
     stands(company, payment, "parked", "unknown")
 
-    code, out, _ = mpm("resolve", payment, "--not-minted", *WHO)
-    assert (code, out) == (0, "status        unknown\nneeds person  yes\nreversing     no\n")
+    assert mpm("resolve", payment, "--not-minted", *WHO) == (
+        0,
+        "status        unknown\nneeds person  yes\nreversing     no\n",
+        f"Somebody else must agree: mpm payments approve {payment} --by … --reason …\n",
+    )
     assert "proposed_by  anna@umeme.tz" in mpm("show", payment)[1]
     assert mpm("approve", payment, *WHO) == (
         2,

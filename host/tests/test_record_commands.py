@@ -279,6 +279,19 @@ def test_payments_are_listed_as_json_without_codes(mpm, payment):
     assert CODE not in output
 
 
+def test_payments_are_listed_after_one_that_exists_only(mpm, payment):
+    assert mpm("payments", "list", "umeme", "--after", payment) == (
+        0,
+        "There are no such payments.\n",
+        "",
+    )
+    assert mpm("payments", "list", "umeme", "--after", "nosuch") == (
+        2,
+        "",
+        "Error: There is no payment with id 'nosuch'.\n",
+    )
+
+
 def test_payments_are_listed_by_status_and_serial(mpm, payment):
     assert mpm("payments", "list", "umeme", "--status", "held") == (
         0,

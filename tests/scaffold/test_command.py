@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -144,3 +145,10 @@ def test_requirements_reproduce_the_installation_without_a_configuration(mpm, ar
     assert {f"{name}=={version(name)}" for name in ("mpm-payg-core", "mpm-host", "mpm-calin")} <= {
         *lines
     }
+
+
+@pytest.mark.parametrize("arguments", [["--requirements", "--json"], ["--json", "--requirements"]])
+def test_requirements_are_a_json_list_for_programs(mpm, arguments):
+    done = mpm("list", *arguments)
+
+    assert (done.exit_code, json.loads(done.output)) == (0, mpm("--requirements").output.split())

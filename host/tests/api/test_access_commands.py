@@ -60,7 +60,20 @@ def test_a_password_may_come_from_a_file(mpm):
     ("arguments", "error"),
     [
         (["--password-env", "NOTHING"], "--password-env: there is no variable 'NOTHING'; set it."),
-        (["--password-file", "nothing"], "--password-file: nothing cannot be read."),
+        (
+            ["--password-file", "nothing"],
+            (
+                "--password-file: nothing cannot be read (No such file or directory); name a file "
+                "that holds nothing but the password."
+            ),
+        ),
+        (
+            ["--password-file", "/"],
+            (
+                "--password-file: / cannot be read (Is a directory); name a file that holds "
+                "nothing but the password."
+            ),
+        ),
         (
             ["--password-env", "A", "--password-file", "b"],
             "Give --password-env or --password-file, not both.",
@@ -68,7 +81,7 @@ def test_a_password_may_come_from_a_file(mpm):
         ([], "Nobody can be asked for the password; give --password-env or -file."),
         (["--password-env", "SHORT"], "The password has 5 characters; choose 8 to 128."),
     ],
-    ids=["variable", "file", "both", "none", "short"],
+    ids=["variable", "file", "folder", "both", "none", "short"],
 )
 def test_a_password_that_cannot_be_is_one_plain_line(mpm, arguments, error):
     ended = mpm(
@@ -112,7 +125,10 @@ def test_an_unknown_key_is_named(mpm):
     ended = mpm("api-key", "revoke", "solar", "--name", "robot")
     assert (ended.exit_code, ended.errors) == (
         2,
-        "Error: Company 'solar' has no API key 'robot'.\n",
+        (
+            "Error: Company 'solar' has no API key 'robot'; `mpm api-key list solar` shows those "
+            "it has.\n"
+        ),
     )
 
 

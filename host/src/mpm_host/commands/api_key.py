@@ -81,7 +81,9 @@ def revoke(*, slug: str, name: str, as_json: bool) -> None:
             found = next((key for key in keys if key.name == name), None)
             if found is None:
                 raise ServiceRefused(
-                    AccessCode.UNKNOWN_API_KEY, f"Company {slug!r} has no API key {name[:80]!r}."
+                    AccessCode.UNKNOWN_API_KEY,
+                    f"Company {slug!r} has no API key {name[:80]!r}; `mpm api-key list {slug}` "
+                    "shows those it has.",
                 )
             revoked = revoke_key(connection, company_id, found.id, person(host), own=Role.OWNER)
     if as_json:

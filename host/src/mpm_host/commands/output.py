@@ -10,7 +10,8 @@ import click
 
 __all__ = ["json_option", "print_json", "print_pairs", "print_table"]
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+# eager: options that print and end, such as --requirements, must know it wherever it stands
+json_option = click.option("--json", "as_json", is_flag=True, is_eager=True, help="Print JSON.")
 
 
 def print_json(value: object) -> None:

@@ -68,5 +68,9 @@ class GivenPassword:
     def _from_file(self, file: Path) -> Secret:
         try:
             return Secret(file.read_text(encoding="utf-8").strip("\r\n"))
-        except (OSError, UnicodeDecodeError):
-            raise UserError(f"{self.option}-file: {file} cannot be read.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UserError(
+                f"{self.option}-file: {file} cannot be read ({reason}); name a file that holds "
+                "nothing but the password."
+            ) from None

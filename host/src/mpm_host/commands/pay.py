@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from urllib.parse import urlsplit
 
 import click
 
-from mpm_core import Money, SimulatedPayment, UserError
-from mpm_core.discovery import find_plugin, load_plugin_class
+from mpm_core import Money, PluginKind, SimulatedPayment, UserError
 from mpm_core.simulation.simulators import simulator_of
 from mpm_host.commands.output import json_option, print_json
 from mpm_host.commands.surroundings import opened_host
@@ -77,24 +77,33 @@ def _payer(host: Host, slug: str, name: str, url: str | None) -> SimulatedPayer:
     if host.config.host.mode is Mode.PRODUCTION:
         raise UserError('[host] mode is "production"; simulators work in development only.')
     record = _instance(host, slug, name)
-    simulator = simulator_of(load_plugin_class(find_plugin(record.plugin)))
-    base = (url or host.config.host.public_url).rstrip("/")
+    loaded = host.house.catalog.load(record.plugin)
+    if loaded.manifest.kind is not PluginKind.TELECOM:
+        raise UserError(
+            f"Instance {name!r} of company {slug!r} is a {loaded.manifest.kind}; name a telecom's, "
+            f"see `mpm company show {slug}`."
+        )
+    base = _checked_url(url) if url else host.config.host.public_url
     return SimulatedPayer(
-        simulator,
-        f"{base}/callbacks/{record.callback_key}",
+        simulator_of(loaded.plugin_class),
+        f"{base.rstrip('/')}/callbacks/{record.callback_key}",
         host.house.plain_settings(record.id),
     )
 
 
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port beyond 65535
+        is_url = False
+    if not is_url:
+        raise UserError(f"--url: {url[:80]!r} is no URL; write for example http://127.0.0.1:8000.")
+    return url
+
+
 def _instance(host: Host, slug: str, name: str) -> InstanceRecord:
-    company = host.house.directory.by_slug.get(slug)
-    if company is None:
-        raise UserError(f"There is no company {slug!r}; see `mpm company list`.")
-    record = host.house.directory.instance_named(company.id, name)
-    if record is None:
-        raise UserError(
-            f"Company {slug!r} has no instance {name!r}; see `mpm company show {slug}`."
-        )
+    record = host.companies.find_instance(slug, name)
     if record.problem:
         raise UserError(record.problem)
     return record

@@ -80,6 +80,11 @@ def _print(host: Host, payment_id: str, *, done: bool, as_json: bool) -> None:
             *((name, "yes" if flag else "no") for name, flag in flags),
         ]
     )
+    if view["proposal"]:
+        click.echo(
+            f"Somebody else must agree: mpm payments approve {payment_id} --by … --reason …",
+            err=True,
+        )
 
 
 def _action(command: _Command) -> _Command:

@@ -55,9 +55,12 @@ def list_command(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """List the payments of company SLUG, newest first, without token codes."""
     with opened_host() as host, host.engines.read.connect() as connection:
+        company_id = host.companies.find(slug).id
+        if after is not None:
+            payment_view(connection, host.vault, after, company_id=company_id)  # refuses a stranger
         page = list_payments(
             connection,
-            host.companies.find(slug).id,
+            company_id,
             status=PaymentStatus(status) if status else None,
             serial=serial.strip() if serial else None,
             limit=limit,

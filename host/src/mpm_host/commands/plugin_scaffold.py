@@ -19,6 +19,7 @@ from mpm_core.scaffold import (
     check_title,
     write_plugin,
 )
+from mpm_host.commands.output import print_json
 from mpm_host.commands.surroundings import is_terminal
 
 __all__ = ["new_command", "requirements", "requirements_option"]
@@ -46,16 +47,18 @@ def requirements() -> tuple[str, ...]:
 
 def _print_requirements(context: click.Context, _option: click.Parameter, value: object) -> None:
     if value and not context.resilient_parsing:
-        click.echo("\n".join(requirements()))
+        if context.params.get("as_json"):
+            print_json(list(requirements()))
+        else:
+            click.echo("\n".join(requirements()))
         context.exit()
 
 
 requirements_option = click.option(
     "--requirements",
     is_flag=True,
-    is_eager=True,
     expose_value=False,
-    callback=_print_requirements,
+    callback=_print_requirements,  # not eager: what was asked for besides counts
     help="Print what to install elsewhere to have the same, and nothing else.",
 )
 

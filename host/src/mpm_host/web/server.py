@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ __all__ = ["bound_socket", "run", "running"]
 _START_SECONDS = 20.0
 _DRAIN_SECONDS = 20.0
 _BACKLOG = 2048
+_PORT_PROBLEMS = {errno.EADDRINUSE, errno.EACCES}  # anything else is about the address
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -36,8 +38,9 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound.listen(_BACKLOG)  # who calls before the server is up waits instead of being refused
     except OSError as error:
         bound.close()
+        option = "--port" if error.errno in _PORT_PROBLEMS else "--host"
         raise UserError(
-            f"Cannot listen on {host} port {port}: {error.strerror}; choose another with --port."
+            f"Cannot listen on {host} port {port}: {error.strerror}; choose another with {option}."
         ) from error
     return bound
 
