@@ -16,6 +16,7 @@ from mpm_host.commands import cli
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import agent_tables
 from mpm_host.encryption import Vault, new_key
+from mpm_host.registration.appliances import ApplianceKind
 from tests.support.small_company import SmallCompany, small_directory
 
 GRID = "Grid of Kimwani"
@@ -206,3 +207,39 @@ def test_an_agent_gets_a_key_and_a_user(mpm, company, agent):
     with company.engines.read.connect() as connection:
         logins = connection.scalars(sa.select(agent_tables.agent_logins.c.agent_id)).all()
     assert logins == [agent, agent]
+
+
+# --- what they may sell ---------------------------------------------------------------------------
+
+
+def test_an_appliance_is_given_listed_and_taken_back(mpm, agent, company):
+    radio = company.appliance("Radio", ApplianceKind.OTHER)
+    empty = mpm("agent", "appliances", "umeme", agent)
+    assert empty[:2] == (0, "Agent 'Juma' may sell nothing yet.\n")
+    given = mpm("agent", "give", "umeme", agent, "--appliance", "Radio", "--price", "3000")
+    assert given[:2] == (0, "The agent sells 'Radio' for 3000 TZS now.\n")
+    [listed] = json.loads(mpm("agent", "appliances", "umeme", agent, "--json")[1])
+    assert (listed["appliance_id"], listed["name"], listed["price"]) == (radio, "Radio", "3000")
+    taken = mpm("agent", "take-back", "umeme", agent, "--appliance", radio)
+    assert taken[:2] == (0, f"Taken back: {radio!r}.\n")
+    again = mpm("agent", "take-back", "umeme", agent, "--appliance", "Radio")
+    assert again[:2] == (0, "The agent did not have it: 'Radio'.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(
+            ("--appliance", "Boat", "--price", "1"),
+            "Company 'umeme' has no appliance 'Boat'; give its name or id.",
+            id="unknown appliance",
+        ),
+        pytest.param(
+            ("--appliance", "Radio", "--price", "0"), "The price is 0; it must be more.", id="free"
+        ),
+    ],
+)
+def test_what_cannot_be_given_is_told_in_one_line(mpm, agent, company, words, message):
+    company.appliance("Radio", ApplianceKind.OTHER)
+    code, _, error = mpm("agent", "give", "umeme", agent, *words)
+    assert (code, error) == (2, f"Error: {message}\n")

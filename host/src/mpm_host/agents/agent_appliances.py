@@ -20,7 +20,13 @@ from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.appliances import find_appliances
 from mpm_host.registration.inputs import check_amount_given
 
-__all__ = ["AssignedAppliance", "assign_appliance", "find_price", "list_assigned"]
+__all__ = [
+    "AssignedAppliance",
+    "assign_appliance",
+    "find_price",
+    "list_assigned",
+    "take_appliance_back",
+]
 
 _A = agent_appliances.c
 
@@ -51,10 +57,7 @@ def assign_appliance(  # noqa: PLR0913, PLR0917 - who may sell what at which pri
     """
     agent = lock_agent(connection, company, agent_id)
     if appliance_id not in find_appliances(connection, company, ids=[appliance_id]):
-        raise ServiceRefused(
-            RefusalCode.UNKNOWN_APPLIANCE,
-            f"The company has no appliance with id {appliance_id[:64]!r}.",
-        )
+        raise _unknown_appliance(appliance_id)
     minor = _read_price(price, company)
     before = find_price(connection, company.id, agent.id, appliance_id)
     if before != minor:
@@ -70,6 +73,56 @@ def assign_appliance(  # noqa: PLR0913, PLR0917 - who may sell what at which pri
         )
     query = _select(company.id, agent.id).where(_A.appliance_id == appliance_id)
     return AssignedAppliance(**connection.execute(query).mappings().one())
+
+
+def take_appliance_back(
+    connection: Connection,
+    company: CompanyRecord,
+    agent_id: str,
+    appliance_id: str,
+    actor: Actor,
+) -> bool:
+    """Let an agent sell an appliance no more; what they have sold stays sold. Audited.
+
+    Returns:
+        Whether they had it; doing it again changes nothing.
+
+    Raises:
+        ServiceRefused: `unknown_agent`, `unknown_appliance`.
+    """
+    agent = lock_agent(connection, company, agent_id)
+    if appliance_id not in find_appliances(connection, company, ids=[appliance_id]):
+        raise _unknown_appliance(appliance_id)
+    before = find_price(connection, company.id, agent.id, appliance_id)
+    if before is None:
+        return False
+    connection.execute(sa.delete(agent_appliances).where(*_is(company, agent.id, appliance_id)))
+    write_audit(
+        connection,
+        actor,
+        company_id=company.id,
+        action="agent.appliance_taken_back",
+        subject=agent.id,
+        before={
+            "appliance_id": appliance_id,
+            "price": str(Money(before, agent.account.currency)),
+        },
+        after={},
+    )
+    return True
+
+
+def _unknown_appliance(appliance_id: str) -> ServiceRefused:
+    return ServiceRefused(
+        RefusalCode.UNKNOWN_APPLIANCE,
+        f"The company has no appliance with id {appliance_id[:64]!r}.",
+    )
+
+
+def _is(
+    company: CompanyRecord, agent_id: str, appliance_id: str
+) -> tuple[sa.ColumnElement[bool], ...]:
+    return (_A.company_id == company.id, _A.agent_id == agent_id, _A.appliance_id == appliance_id)
 
 
 def find_price(
@@ -122,11 +175,7 @@ def _write(  # noqa: PLR0913, PLR0917 - one column each
     if not is_new:
         connection.execute(
             sa.update(agent_appliances)
-            .where(
-                _A.company_id == company.id,
-                _A.agent_id == agent_id,
-                _A.appliance_id == appliance_id,
-            )
+            .where(*_is(company, agent_id, appliance_id))
             .values(price=price)
         )
         return

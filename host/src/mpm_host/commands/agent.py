@@ -11,6 +11,7 @@ from mpm_host.agents.agent_receipts import take_receipt
 from mpm_host.agents.agent_reversals import as_of_now
 from mpm_host.agents.agent_store import create_agent, find_agent, list_agents
 from mpm_host.agents.agent_values import NewAgent, StoredAgent
+from mpm_host.commands.agent_appliances import APPLIANCE_COMMANDS
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
 from mpm_host.commands.surroundings import opened_host, person
 from mpm_host.database import tables as t
@@ -125,6 +126,9 @@ def receipt(*, slug: str, agent_id: str, amount: str, as_json: bool) -> None:
         f"{made.currency} commission and holds {shown['balance_after']} {made.currency}."
     )
 
+
+for _subcommand in APPLIANCE_COMMANDS:
+    command.add_command(_subcommand)
 
 _COLUMNS = ("id", "name", "phone", "balance", "commission", "due", "risk_balance", "enabled")
 

@@ -7,7 +7,12 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from mpm_host.access.roles import Permission
-from mpm_host.agents.agent_appliances import AssignedAppliance, assign_appliance, list_assigned
+from mpm_host.agents.agent_appliances import (
+    AssignedAppliance,
+    assign_appliance,
+    list_assigned,
+    take_appliance_back,
+)
 from mpm_host.agents.agent_entries import AgentEntry, list_entries, list_receipts
 from mpm_host.agents.agent_receipts import Receipt, take_receipt
 from mpm_host.agents.agent_rules import EntryKind
@@ -107,6 +112,11 @@ def _assign(call: Call, connection: Connection) -> AgentAppliance:
         connection, call.company, call.path["id"], given.appliance_id, price, call.actor
     )
     return _appliance_view(call, assigned)
+
+
+def _take_appliance_back(call: Call, connection: Connection) -> None:
+    agent_id, appliance_id = call.path["id"], call.path["appliance_id"]
+    take_appliance_back(connection, call.company, agent_id, appliance_id, call.actor)
 
 
 def _appliances(call: Call, connection: Connection) -> Page[AgentAppliance]:
@@ -213,6 +223,16 @@ OPERATIONS = (
         answer=AgentAppliance,
         status=201,
         change=_assign,
+    ),
+    Operation(
+        method=Method.DELETE,
+        path="/agents/{id}/appliances/{appliance_id}",
+        name="take_agent_appliance_back",
+        tag="agents",
+        summary="Let an agent sell an appliance no more; what they have sold stays sold.",
+        permission=Permission.AGENTS_WRITE,
+        status=204,
+        change=_take_appliance_back,
     ),
     Operation(
         method=Method.GET,

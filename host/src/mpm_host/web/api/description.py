@@ -29,6 +29,7 @@ _IDEMPOTENCY = {
 Json = dict[str, object]
 _PATH_PARTS: Mapping[str, Json] = {
     "id": {"type": "string", "pattern": "^[0-9a-z]{1,64}$"},
+    "appliance_id": {"type": "string", "pattern": "^[0-9a-z]{1,64}$"},
     "instance": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 1000},
 }

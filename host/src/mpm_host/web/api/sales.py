@@ -7,13 +7,13 @@ from sqlalchemy.engine import Connection
 
 from mpm_core.plans import Period
 from mpm_host.access.roles import Permission
+from mpm_host.agents.agent_sale_deletions import delete_sale_of_anybody
 from mpm_host.database import tables as t
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.sale_changes import (
     SaleChange,
     change_sale,
     change_sale_row,
-    delete_sale,
     reschedule_sale,
 )
 from mpm_host.registration.settled_plans import Unlocker
@@ -23,7 +23,7 @@ from mpm_host.web.api.new_sales import CREATE_SALE, find_sale
 from mpm_host.web.api.operation import Call, Method, Operation, page_of
 from mpm_host.web.api.sale_terms import InstalmentCount, money_if_given
 from mpm_host.web.api.sale_views import Sale, sale_views
-from mpm_host.web.api.values import UNSET, Amount, Body, Id, Page, PageQuery, UnsetType
+from mpm_host.web.api.values import UNSET, Amount, Body, Id, Page, PageQuery, Query, UnsetType
 
 __all__ = ["OPERATIONS"]
 
@@ -47,6 +47,12 @@ class Reschedule(Body, frozen=True, kw_only=True):
 
     instalments: InstalmentCount
     period: Period
+
+
+class DeletionQuery(Query, frozen=True, kw_only=True):
+    """What becomes of the cash that an agent took at the sale."""
+
+    keep_down_payment: bool = False
 
 
 class SaleQuery(PageQuery, frozen=True, kw_only=True):
@@ -92,7 +98,10 @@ def _reschedule(call: Call, connection: Connection) -> Sale:
 
 
 def _delete(call: Call, connection: Connection) -> None:
-    changed = delete_sale(connection, call.company, call.path["id"], call.now)
+    keep = call.query_as(DeletionQuery).keep_down_payment
+    changed = delete_sale_of_anybody(
+        connection, call.company, call.path["id"], call.actor, keep_down_payment=keep
+    )
     _noted(call, connection, "sale.deleted", changed)
 
 
@@ -195,7 +204,12 @@ OPERATIONS = (
         name="delete_sale",
         tag="sales",
         summary="Take a sale back and release its device; what was paid stays in the ledger.",
+        details="A down payment that an agent took and still holds they give back to the customer: "
+        "it leaves their balance, with the commission it earned. `down_payment_handed_over`: they "
+        "do not hold it any more; the company gives it back, or keeps it, and "
+        "`keep_down_payment` leaves the agent's account as it is.",
         permission=Permission.SALES_CHANGE,
+        query=DeletionQuery,
         status=204,
         change=_delete,
     ),
