@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import attrs
 
@@ -143,6 +144,7 @@ def price_of(watt_hours: int, price: Decimal, currency: str) -> int:
     return -(-watt_hours * _minor_per_watt_hour(price, currency) // 1)
 
 
+@lru_cache(maxsize=1024)  # asked several times for each of many payments on few tariffs
 def _minor_per_watt_hour(price: Decimal, currency: str) -> Fraction:
     if price <= 0:
         raise ValueError(f"The price per kWh is {price}; energy is sold only above 0.")

@@ -17,7 +17,7 @@ from mpm_host.payments.payment_channels import PaymentChannel
 __all__ = ["PaymentIndex", "PaymentKeys", "PaymentRecord", "find_payments"]
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, on_setattr=attrs.setters.NO_OP)  # rows convert; our code is typed
 class PaymentRecord:
     """One row of `mpm_payment`; attributes are its columns.
 
