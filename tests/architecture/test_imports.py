@@ -20,7 +20,8 @@ PRODUCTION = [CORE, HOST, *PLUGINS]
 # The simulated world, the sandbox and the payer exist for demonstrations; the command line refuses
 # them in production mode.
 DEMONSTRATION = {
-    "demo.py", "demo_scenes.py", "simulated_world.py", "simulated_payer.py", "sandbox.py", "pay.py",
+    "demo.py", "demo_scenes.py", "simulated_world.py", "simulated_village.py", "simulated_payer.py",
+    "sandbox.py", "pay.py",
 }  # fmt: skip
 
 
