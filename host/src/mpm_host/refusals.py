@@ -65,6 +65,7 @@ class RefusalCode(StrEnum):
     DEVICE_KIND_UNSUPPORTED = "device_kind_unsupported"
     # only an import can meet these
     COLUMNS_INVALID = "columns_invalid"
+    TOO_MANY_ROWS = "too_many_rows"
     VALUE_MISSING = "value_missing"
     DUPLICATE_ROW = "duplicate_row"
     CUSTOMER_DIFFERS = "customer_differs"

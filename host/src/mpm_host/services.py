@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.host import Host
+from mpm_host.imports.import_worker import ImportWorker
 from mpm_host.messages.message_sender import MessageSender
 from mpm_host.monitoring.circuits import Circuits
 from mpm_host.monitoring.database_gauges import DatabaseGauges
@@ -97,6 +98,7 @@ class Services:
             wake=self.wake,
         )
         self.teller = Teller(resources)
+        self.imports = ImportWorker(resources, plan_of=host.house.plan_of)
         keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
@@ -108,6 +110,7 @@ class Services:
                     "devices": self.devices.work_on,
                     "switches": self.switches.work_on,
                     "pushes": self.pushes.work_on,
+                    "imports": self.imports.work_on,
                     "tellings": guarded(self.teller.work_on, self.teller.note_failure),
                 },
                 limits=limits,

@@ -9,6 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from mpm_host.database import tables as t
+from mpm_host.database.import_tables import imports
 from mpm_host.database.outbox_tables import pushes, tellings
 
 __all__ = ["SOURCES", "WorkSource", "any_due", "oldest_due"]
@@ -28,6 +29,7 @@ SOURCES: Mapping[str, WorkSource] = {
     "devices": WorkSource(table=t.devices, is_open=t.devices.c.next_at.is_not(None)),
     "switches": WorkSource(table=t.switches, is_open=t.switches.c.next_at.is_not(None)),
     "pushes": WorkSource(table=pushes, is_open=pushes.c.next_at.is_not(None)),
+    "imports": WorkSource(table=imports, is_open=imports.c.next_at.is_not(None)),
     "tellings": WorkSource(table=tellings, is_open=tellings.c.next_at.is_not(None)),
 }
 

@@ -65,6 +65,7 @@ class BatchDecisions:
         self._customers: dict[str, KnownCustomer] = {}
         self._registrations: list[RegistrationWrites] = []
         self._serials: dict[str, int] = {}
+        self._agreed: set[NamedTariff] = set()  # they say what is stored, or what will be
 
     def decide(self, row: ImportRow) -> None:
         """Decide one row on everything before it."""
@@ -95,15 +96,19 @@ class BatchDecisions:
         return RowStatus.CREATED
 
     def _village(self, path: PlacePath, makes: _RowMakes) -> str:
+        if (village_id := self._known.places.get(path)) is not None:
+            return village_id
         for length in range(1, len(path) + 1):
             if path[:length] not in self._known.places:
                 makes.places[path[:length]] = new_identifier()
-        return makes.places.get(path) or self._known.places[path]
+        return makes.places[path]
 
     def _tariff(self, named: NamedTariff, makes: _RowMakes) -> StoredTariff:
         known = self._known.tariffs.get(named.name)
         if known is not None:
-            check_same_tariff(named, known, self._context.company.company.currency)
+            if named not in self._agreed:
+                check_same_tariff(named, known, self._context.company.company.currency)
+                self._agreed.add(named)
             return known
         makes.tariff = new_tariff(named, self._context.company.company.currency)
         return makes.tariff
@@ -180,8 +185,9 @@ class BatchDecisions:
 
     def _keep(self, row: ImportRow, makes: _RowMakes, writes: RegistrationWrites) -> None:
         self._registrations.append(writes)
-        self._places |= makes.places
-        self._known.places.update(makes.places)
+        if makes.places:
+            self._places |= makes.places
+            self._known.places.update(makes.places)
         if makes.tariff is not None:
             self._tariffs.append(makes.tariff)
             self._known.tariffs[makes.tariff.name] = makes.tariff

@@ -8,31 +8,23 @@ from pathlib import Path
 from mpm_core import UserError
 from mpm_host.access.roles import Permission
 from mpm_host.imports.import_report import RowReport, RowStatus
-from mpm_host.imports.imports import ImportOptions, ImportSummary, import_file
+from mpm_host.imports.imports import (
+    ImportOptions,
+    ImportSummary,
+    import_file,
+    inspect_file,
+)
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.registration_values import RegistrationContext
+from mpm_host.web.api.import_values import ImportQuery, RowError
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.registrations import manifest_of
-from mpm_host.web.api.values import Query, View
+from mpm_host.web.api.values import View
 
 __all__ = ["OPERATIONS"]
 
 _SHOWN_ERRORS = 1000
-
-
-class ImportQuery(Query, frozen=True, kw_only=True):
-    """How to import."""
-
-    dry_run: bool = False
-    all_or_nothing: bool = False
-
-
-class RowError(View, frozen=True, kw_only=True):
-    """Why a row was refused; rows are counted as a spreadsheet does, the header is row 1."""
-
-    row: int
-    code: str
-    message: str
+_MOST_ROWS = 5000  # of a file that is answered while the caller waits: seconds, not minutes
 
 
 class Import(View, frozen=True, kw_only=True):
@@ -65,7 +57,10 @@ def _import(call: Call) -> Import:
         path = Path(folder) / "import.csv"
         path.write_bytes(call.raw)
         try:
+            _refuse_many_rows(inspect_file(path).rows)
             summary = import_file(host.engines, context, path, options, report)
+        except ServiceRefused:
+            raise
         except UserError as error:
             raise ServiceRefused(
                 RefusalCode.COLUMNS_INVALID, str(error).replace(str(path), "The file")
@@ -79,6 +74,16 @@ def _import(call: Call) -> Import:
         written=summary.written,
         row_errors=refused,
     )
+
+
+def _refuse_many_rows(rows: int) -> None:
+    """Refuse what would outlast the patience of proxies on the way of the answer."""
+    if rows > _MOST_ROWS:
+        raise ServiceRefused(
+            RefusalCode.TOO_MANY_ROWS,
+            f"The file has {rows} rows; send more than {_MOST_ROWS} to POST /import-jobs, which "
+            "imports in the background.",
+        )
 
 
 def _note(call: Call, summary: ImportSummary) -> None:
@@ -96,7 +101,8 @@ OPERATIONS = (
         tag="customers",
         summary="Import customers and devices from a CSV file.",
         details="Repeating it changes nothing. `dry_run` writes nothing and answers the same "
-        "report; `all_or_nothing` writes nothing unless every row is good.",
+        "report; `all_or_nothing` writes nothing unless every row is good. Answers when it is "
+        "done, so it takes 5000 rows at most (`too_many_rows`); send more to `POST /import-jobs`.",
         permission=Permission.IMPORTS_WRITE,
         query=ImportQuery,
         takes="text/csv",
