@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from host.tests.api.telecoms import PUSHING_CONFIG, Telecom
 from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
+from mpm_host.commands import cli
 from mpm_host.database import tables as t
 from mpm_host.encryption import new_key
 from tests.kit.acme_pay import AcmePaySimulator
@@ -315,3 +319,54 @@ def test_an_amount_that_does_not_fit_the_sale_is_not_asked_for(counter, amount, 
 def test_who_may_not_take_payments_sells_without_asking_a_payer(counter):
     operator = counter.installation.key(role=Role.OPERATOR)
     assert operator.refused("POST", "/sales", counter.sale_body()) == (403, "forbidden")
+
+
+# --- at the command line --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mpm(counter, config_text, tmp_path):
+    path = tmp_path / "mpm.toml"
+    path.write_text(config_text)
+    path.chmod(0o600)
+
+    def run(*words):
+        result = CliRunner().invoke(cli, ["--config", str(path), "push", *words])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+def test_a_payer_is_asked_from_the_command_line(counter, mpm):
+    sale = counter.sell(down_payment_push=None, down_payment=None)
+    words = ("--sale", sale["id"], "--amount", "200", "--msisdn", "0712345678", "--by", "a@b.tz")
+    code, out, _ = mpm("create", "umeme", "acme", *words, "--json")
+    made = json.loads(out)
+    assert (code, made["serial"], made["amount"], made["msisdn"], made["status"]) == (
+        0, "Television", "200", "+255•••••••78", "requested",
+    )  # fmt: skip
+    assert counter.sale(sale)["push"]["id"] == made["id"]
+    listed = json.loads(mpm("list", "umeme", "--json")[1])
+    assert listed == [made]
+    assert "Television" in mpm("list", "umeme")[1]
+    code, _, error = mpm("create", "umeme", "acme", *words)
+    assert code == 2
+    assert error == (
+        f"Error: A payer is being asked for sale '{sale['id']}' already: push {made['id']} is "
+        "requested. Wait until it is paid or failed.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param((), "Give either --serial or --sale.", id="nothing to pay"),
+        pytest.param(("--serial", "1"), "This serial is not known.", id="unknown serial"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line(mpm, words, message):
+    given = ("--amount", "200", "--msisdn", "0712345678", "--by", "a@b.tz")
+    code, _, error = mpm("create", "umeme", "acme", *words, *given)
+    assert (code, error) == (2, f"Error: {message}\n")

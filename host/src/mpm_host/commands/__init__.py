@@ -28,6 +28,7 @@ COMMANDS = {
     "import": ("import_", "Register customers and devices from a CSV file."),
     "payments": ("payments", "See payments, and decide those that need a person."),
     "cash-payment": ("cash_payment", "Book money that was taken by hand."),
+    "push": ("push", "Ask payers' phones for payments."),
     "token": ("token", "Give devices tokens past all debts."),
     "messages": ("messages", "See the messages to customers."),
     "verify": ("verify", "Check that the ledger adds up."),
