@@ -159,7 +159,7 @@ def test_a_copy_is_whole_of_its_owner_alone_and_one_file(installed, tmp_path):
     ]
     assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.glob("copy*")] == ["copy.db"]
-    with sqlite3.connect(tmp_path / "copy.db") as copy:
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("SELECT count(*) FROM mpm_company").fetchone() == (0,)
     copy.close()
 
