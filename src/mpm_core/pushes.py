@@ -28,7 +28,8 @@ class Push:
 
     Attributes:
         key: our reference, the payment's idempotency key; alphanumeric, at most 25 characters.
-        serial: what the customer pays for, shown to the payer where the protocol can.
+        serial: what the customer pays for, shown to the payer where the protocol can: a device's
+            serial, or the name of a plain appliance that was sold.
         details: what an earlier answer asked us to keep.
     """
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from host.tests.api.worlds import Shop
 from mpm_host.access.roles import Role
+from mpm_host.database import tables as t
 from mpm_host.database.import_tables import imports
 from mpm_host.imports import import_worker
 
@@ -150,6 +151,9 @@ def test_a_worker_whose_import_was_taken_over_stops_and_writes_nothing(office, m
         patch.setattr(import_worker, "note_progress", meanwhile)
         assert office.work(job)["status"] == "running"
     assert taken_over == [1000]
+    with office.engines.read.connect() as connection:
+        registered = connection.scalar(sa.select(sa.func.count()).select_from(t.devices))
+    assert registered == 1000  # the batch that was under way, and none after it
     assert office.work(job)["status"] == "done"
 
 

@@ -73,13 +73,17 @@ def give(*, slug: str, agent_id: str, appliance: str, price: str, as_json: bool)
 @click.argument("slug")
 @click.argument("agent_id", metavar="ID")
 @_appliance_option
-def take_back(*, slug: str, agent_id: str, appliance: str) -> None:
+@json_option
+def take_back(*, slug: str, agent_id: str, appliance: str, as_json: bool) -> None:
     """Let agent ID of company SLUG sell an appliance no more; what is sold stays sold."""
     with opened_host(reconcile=True) as host:
         company = host.companies.find(slug)
         with host.engines.write.begin() as connection:
             appliance_id = _find(connection, company, appliance)
             had = take_appliance_back(connection, company, agent_id, appliance_id, person(host))
+    if as_json:
+        print_json({"appliance_id": appliance_id, "taken_back": had})
+        return
     click.echo(f"{'Taken back' if had else 'The agent did not have it'}: {appliance!r}.")
 
 
