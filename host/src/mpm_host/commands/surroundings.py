@@ -17,6 +17,7 @@ from mpm_core import UserError
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.configuration.config import find_config, load_config
 from mpm_host.configuration.config_values import Config
+from mpm_host.database.outages import is_outage
 from mpm_host.database.patience import UNHURRIED, Timeouts
 from mpm_host.garbage import look_for_garbage_seldom
 from mpm_host.host import Host
@@ -65,7 +66,9 @@ def opened_host(*, reconcile: bool = False, timeouts: Timeouts = UNHURRIED) -> I
                 host.load()
             look_for_garbage_seldom()
             yield host
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
+            if not is_outage(error):
+                raise
             reason = str(error.orig).partition("\n")[0].rstrip(".")
             raise UserError(
                 f"The database gave up ({reason}); look after it, then try again."

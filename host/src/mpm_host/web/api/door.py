@@ -21,6 +21,7 @@ from mpm_host.access.authentication import find_principal, is_stale, touch
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.principal import Principal
 from mpm_host.crash_points import CrashPoint, crash_point
+from mpm_host.database.outages import is_outage
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.idempotency import (
@@ -93,7 +94,9 @@ class ApiDoor:
             return self._answer(operation, request)
         except (UserError, ProblemError) as error:
             return problem_answer(error)
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        except sa.exc.SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
             _LOG.error("database_unavailable", operation=operation.name, kind=type(error).__name__)
             return problem_answer(
                 ProblemError(

@@ -20,7 +20,7 @@ from mpm_host.web.api.operation import Operation
 from mpm_host.web.api.problems import ApiCode, ProblemError
 from mpm_host.web.api.reading import BODY_LIMIT, FILE_LIMIT
 
-__all__ = ["PREFIX", "api_routes", "http_problem"]
+__all__ = ["PREFIX", "api_routes", "http_problem", "problem_response"]
 
 PREFIX = "/api/v1"
 HttpRequest = Request[object, object, State]
@@ -101,10 +101,17 @@ def http_problem(error: HTTPException) -> Response[bytes]:
         )
     else:
         problem = ProblemError(code=ApiCode.UNKNOWN_PATH, detail="There is nothing at this path.")
+    return problem_response(problem, error.headers)
+
+
+def problem_response(
+    problem: ProblemError, headers: Mapping[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a problem that no operation raised."""
     outgoing = problem_answer(problem)
     return Response(
         content=outgoing.content if isinstance(outgoing.content, bytes) else b"",
         status_code=outgoing.status,
         media_type=outgoing.media_type,
-        headers={**_SAFE, **(error.headers or {})},
+        headers={**_SAFE, **(headers or {})},
     )
