@@ -62,6 +62,7 @@ def test_a_payment_with_a_token_shows_everything_about_it(company):
         "reference": "MP-1",
         "receipt": None,
         "number": 1,
+        "sale_id": None,
         "serial": "47001234567",
         "msisdn": None,
         "amount": "1000",
