@@ -56,13 +56,13 @@ def scaffold(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def faults(session: nox.Session) -> None:
-    """Kill a host at random moments, lose answers, move the clock, and compare the books."""
+    """Kill a host at random moments and once at every crash point, and compare the books."""
     session.run("pytest", "-m", "slow and not long", "tests/faults", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def walk(session: nox.Session) -> None:
-    """Kill a host at every crash point and compare the books."""
+    """Kill a host several times at every crash point, on both databases, and compare the books."""
     session.run("pytest", "-m", "long", "tests/faults/test_crash_walk.py", *session.posargs)
 
 
