@@ -71,6 +71,16 @@ def the_switch(world):
         return connection.execute(sa.select(t.switches)).one()
 
 
+def order_is(world, status):
+    for _ in range(500):
+        with world.host.engines.read.connect() as connection:
+            found = connection.scalars(sa.select(t.orders.c.status)).all()
+            if found == [status]:
+                return True
+        time.sleep(0.02)
+    return False
+
+
 def test_a_payment_switches_the_bike_on_for_the_days_it_buys(world):
     serial = bike(world)
     before = world.host.clock()
@@ -136,3 +146,31 @@ def test_a_vendor_that_does_not_answer_is_asked_again_until_the_bike_is_off(worl
     clock.ahead = timedelta(days=9)
 
     assert is_on(world, serial, until=False) is False
+
+
+def test_a_bike_that_a_lost_order_switched_on_is_switched_off_when_nothing_was_granted(
+    world, clock
+):
+    """Found by the whole machine: only what was granted was ever switched off again."""
+    serial, daly = bike(world), world.simulators["daly"]
+    daly.set_fault("lose_answer", serial=serial)
+    world.payers["vodacom"].pay(
+        SimulatedPayment(
+            reference="BIKE00000008",
+            serial=serial,
+            amount=world.money("700"),
+            msisdn="255781234567",
+        )
+    )
+    assert world.wait_for("BIKE00000008", ["unknown"])["status"] == "unknown"
+    assert is_on(world, serial, until=True)
+
+    daly.clear_faults()
+    daly.set_fault("no_permission", serial=serial)
+    clock.ahead = timedelta(minutes=2)
+    assert order_is(world, "parked")
+    daly.clear_faults()
+    clock.ahead = timedelta(hours=1)
+
+    assert is_on(world, serial, until=False) is False
+    assert the_switch(world).paid_until is None

@@ -20,7 +20,7 @@ from mpm_host.messages.texts import token_text, unlock_text
 from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt, while_reversing
 from mpm_host.orders.order_store import DETAIL_LENGTH, OrderPurpose, OrderRecord
-from mpm_host.orders.switching import extend_switch
+from mpm_host.orders.switching import doubt_switch, extend_switch
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.payment_locks import (
     LockedPayment,
@@ -175,6 +175,8 @@ class _Writing:
             tell_order(self.connection, OutboxHook.TOKEN_ISSUED, self.order, self.now)
         elif self.step.needs_person:
             tell_order(self.connection, OutboxHook.ORDER_HELD, self.order, self.now)
+        if self.step.status in _IN_DOUBT:
+            doubt_switch(self.connection, self.order.device_id, self.order.charge, self.now)
         refresh_payment(self.connection, self.order.payment_id, self.now)
         if self.payment.reversing:
             book_reversal_if_due(self.connection, self.order.payment_id, self.now)

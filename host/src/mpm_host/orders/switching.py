@@ -20,11 +20,12 @@ from mpm_host.identifiers import new_identifier
 from mpm_host.payments.quotes import load_device
 from mpm_host.resources import Resources
 
-__all__ = ["Switcher", "as_time_grant", "extend_switch", "keep_switch"]
+__all__ = ["Switcher", "as_time_grant", "doubt_switch", "extend_switch", "keep_switch"]
 
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(hours=1)
 _MOST_DOUBLINGS = 12
+_DOUBT_WAIT = timedelta(minutes=10)  # by then an order in doubt was mostly tried again
 _SWITCHED = frozenset({ChargeKind.TIME, ChargeKind.UNLOCK})
 
 
@@ -70,6 +71,20 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
     else:
         values |= {"is_on": True, "next_at": None if unlocked else paid_until}
     connection.execute(sa.update(t.switches).where(s.device_id == device_id).values(values))
+
+
+def doubt_switch(connection: Connection, device_id: str, charge: Charge, now: datetime) -> None:
+    """Note that nobody knows whether a device is on: an order to switch it has no certain answer.
+
+    An order that ends in doubt may have switched its device on, and then nothing else would ever
+    switch it off. So the switcher looks after a while, and makes it what is paid.
+    """
+    if charge.kind in _SWITCHED:
+        connection.execute(
+            sa.update(t.switches)
+            .where(t.switches.c.device_id == device_id)
+            .values(is_on=None, next_at=now + _DOUBT_WAIT)
+        )
 
 
 @attrs.frozen
