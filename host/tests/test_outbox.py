@@ -298,6 +298,20 @@ def test_a_sent_message_is_told_without_its_text(bench):
     assert (told["message"].key, told["message"].body) == (message["key"], "")
 
 
+def test_a_message_that_was_sent_is_neither_sent_nor_told_again(bench):
+    sender = MessageSender(bench.resources())
+    bench.issued()
+    bench.forget()
+    [message] = bench.rows(t.messages)
+    for _ in range(2):
+        sender.work_on(message["id"])
+    bench.tell()
+    assert [told["message"].key for told in bench.ears["watcher"].of("mpm_message_sent")] == [
+        message["key"]
+    ]
+    assert [row["status"] for row in bench.rows(t.messages)] == ["sent"]
+
+
 def test_no_telling_holds_a_code_or_what_belongs_to_another_plugin(bench):
     bench.issued()
     with bench.engines.write.begin() as connection:
