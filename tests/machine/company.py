@@ -9,6 +9,9 @@ import sqlalchemy as sa
 
 from mpm_core import DeviceKind, Money
 from mpm_core.plans import Period
+from mpm_host.agents.agent_appliances import assign_appliance
+from mpm_host.agents.agent_store import create_agent
+from mpm_host.agents.agent_values import NewAgent
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
@@ -35,7 +38,7 @@ INSTANCES = (*MAKERS, "telecom", "sms")
 
 
 def make_company(real):
-    """Write the company of the machine: three customers, a device of each kind of manufacturer."""
+    """Write the machine's company: three customers, a device of each manufacturer, an agent."""
     host, actor = real.host, Actor(name="test", at=NOW)
     details = {"name": "Umeme", "country": "TZ", "currency": "TZS"}
     host.companies.create(SLUG, {**details, "timezone": "Africa/Dar_es_Salaam"}, actor)
@@ -47,10 +50,8 @@ def make_company(real):
 
 def _register_all(connection, host, company):
     cluster = create_cluster(connection, company, "Coast", NOW)
-    village = create_village(
-        connection, company, create_mini_grid(connection, company, cluster, "Mkuranga", NOW),
-        "Kisiju", NOW,
-    )  # fmt: skip
+    mini_grid = create_mini_grid(connection, company, cluster, "Mkuranga", NOW)
+    village = create_village(connection, company, mini_grid, "Kisiju", NOW)
     for serial, maker, rate, minimum in (
         ("47001", "blind", "50", None),
         ("47002", "keyed", None, "200"),
@@ -77,6 +78,29 @@ def _register_all(connection, host, company):
         appliance_id=home, customer=ExistingCustomer(id=first),
         sale=PlanTerms(cost=Money.parse("3000", "TZS"), instalments=6, period=Period.WEEKLY),
     )  # fmt: skip
+
+    bike = create_appliance(
+        connection, company, "Bike", ApplianceKind.E_BIKE, Money.parse("2800", "TZS"), NOW
+    )
+    second = connection.scalars(sa.select(t.customers.c.id).order_by(t.customers.c.id)).all()[1]
+    _register(
+        connection, host, company, village, DeviceKind.E_BIKE, "BIKE0001", "bikes",
+        appliance_id=bike, customer=ExistingCustomer(id=second),
+        sale=PlanTerms(cost=Money.parse("2800", "TZS"), instalments=4, period=Period.WEEKLY),
+    )  # fmt: skip
+    _hire_agent(connection, company, mini_grid)
+
+
+def _hire_agent(connection, company, mini_grid):
+    """Let somebody take cash up to 6,000 and sell radios."""
+    actor, new = Actor(name="test", at=NOW), NewAgent(
+        name="Juma", phone="0781230099", mini_grid_id=mini_grid, commission_rate="0.10",
+        risk_balance=Money.parse("6000", "TZS"),
+    )  # fmt: skip
+    agent = create_agent(connection, company, new, actor)
+    price = Money.parse("600", "TZS")
+    radio = create_appliance(connection, company, "Radio", ApplianceKind.OTHER, price, NOW)
+    assign_appliance(connection, company, agent.id, radio, price, actor)
 
 
 def _register(

@@ -18,6 +18,7 @@ from mpm_core.allocation import AccessDebt, Account, Target, allocate
 from mpm_core.allocation.ad_hoc import AdHocRefused, sell_ad_hoc
 from mpm_core.allocation.ad_hoc_units import AdHocUnit
 from mpm_core.plans import PlanKind
+from tests.machine.oracle_of_staff import AgentModel, changed_rows, merged_rows, settles
 
 __all__ = ["Meter", "Oracle", "Ordered", "Paid"]
 
@@ -43,6 +44,7 @@ class Ordered:
     attempts: int = 0
     reissue: bool = False
     followed: bool = False
+    days: int | None = None  # of a charge for time
 
 
 @attrs.define(eq=False)
@@ -63,6 +65,7 @@ class Paid:
     proposal: tuple[str, Ordered, int, str] | None = None
     approved: int = 0  # mints beyond the first that two people wanted
     source: str = "clearing"
+    agent: bool = False  # who took it as cash
 
     @property
     def counting(self):
@@ -110,6 +113,10 @@ class Oracle:
     zone: object
     payments: dict[str, Paid] = attrs.field(factory=dict)  # by reference
     off: set[str] = attrs.field(factory=set)  # disabled instances
+    bikes: dict = attrs.field(factory=dict)  # by serial
+    agent: AgentModel = attrs.field(factory=AgentModel)
+    booked: set[str] = attrs.field(factory=set)  # what ledger entries ever named
+    deleted: list = attrs.field(factory=list)  # plans of sales taken back
     _seq: int = 0
 
     @property
@@ -216,17 +223,18 @@ class Oracle:
         paid.lines = Counter()
         for line in allocation.lines:
             paid.lines[(line.kind.value, line.refers_to)] += line.amount
+            self.booked.add(line.refers_to)
         self.accrue(paid.customer, allocation.account)
         if allocation.charge is not None:
-            self._order(paid, serial, allocation.charge.kind)
+            self._order(paid, serial, allocation.charge.kind, days=allocation.charge.quantity)
         for plan in allocation.account.plans:
             other = plan.kind is not PlanKind.APPLIANCE and plan.device_serial != serial
             if other and plan.id in allocation.settled_plans:
                 self._order(paid, plan.device_serial, ChargeKind.UNLOCK)
 
-    def _order(self, paid, serial, kind, *, reissue=False):
+    def _order(self, paid, serial, kind, *, reissue=False, days=None):
         self._seq += 1
-        order = Ordered(serial, self.makers[serial], kind, self._seq, reissue=reissue)
+        order = Ordered(serial, self.makers[serial], kind, self._seq, reissue=reissue, days=days)
         paid.orders.append(order)
 
     def cash(self, ref, serial, amount):
@@ -243,8 +251,8 @@ class Oracle:
         """Give a token for money past all debts."""
         account, _ = self._accrued(self.owners[serial])
         target = self.targets[serial]
-        kinds = {ChargeKind.TIME, ChargeKind.UNLOCK} if "homes" in self.makers[serial] else {
-            ChargeKind.ENERGY}  # fmt: skip
+        counts_days = self.makers[serial] in {"homes", "bikes"}
+        kinds = {ChargeKind.TIME, ChargeKind.UNLOCK} if counts_days else {ChargeKind.ENERGY}
         if self.makers[serial] in self.off:
             return False
         try:
@@ -255,16 +263,55 @@ class Oracle:
         paid.device, paid.customer = serial, self.owners[serial]
         for line in sold.sale.lines:
             paid.lines[(line.kind.value, line.refers_to)] += line.amount
+            self.booked.add(line.refers_to)
         credit = paid.lines[("credit", "")]
         self.accrue(paid.customer, attrs.evolve(account, credit=account.credit + credit))
         if sold.sale.charge is not None:
-            self._order(paid, serial, sold.sale.charge.kind)
+            charge = sold.sale.charge
+            self._order(paid, serial, charge.kind, days=charge.quantity)
         return True
 
     def add_plan(self, customer, plan):
         """Note a sale, as the schedule made it."""
         account = self.accounts[customer]
         self.accounts[customer] = attrs.evolve(account, plans=(*account.plans, plan))
+
+    def plans(self):
+        """Return every plan that can be changed, with its customer."""
+        return [(name, plan) for name, one in self.accounts.items() for plan in one.plans]
+
+    def change_plan(self, customer, plan, what, number, sold_on, stored):
+        """Change a sale; tell whether it is allowed, and whether its device is paid off by it."""
+        if what == "delete":
+            self._replace_plan(customer, plan, None)
+            self.deleted.append(plan)
+            return True, False
+        rows = changed_rows(plan, what, number, sold_on)
+        if rows is None:
+            return False, False
+        after = attrs.evolve(plan, rows=merged_rows(plan, *rows, self.booked, stored))
+        self._replace_plan(customer, plan, after)
+        return True, settles(plan, after)
+
+    def _replace_plan(self, customer, plan, after):
+        account = self.accounts[customer]
+        left = [after if one is plan else one for one in account.plans]
+        plans = tuple(one for one in left if one is not None)
+        self.accounts[customer] = attrs.evolve(account, plans=plans)
+
+    def unlock_by_change(self, ref, customer, serial):
+        """Unlock a device that a changed sale has paid off; no money moved."""
+        self.payments[ref] = paid = Paid(fixed=None, serial=serial, source="plan_change")
+        paid.customer, paid.device = customer, serial
+        self._order(paid, serial, ChargeKind.UNLOCK)
+
+    def agent_cash(self, ref, serial, amount):
+        """Let the agent take cash, within their limit."""
+        if not self.agent.may_take(amount) or not self.cash(ref, serial, amount):
+            return False
+        self.payments[ref].agent = True
+        self.agent.take(amount)
+        return True
 
     # --- what workers do --------------------------------------------------------------------------
 
@@ -315,7 +362,7 @@ class Oracle:
     def _after_attempt(self, paid, order, answer):
         match answer:
             case "mint":
-                order.status, order.doubt, order.since = "issued", order.doubt, None
+                self._issue(order)
             case "refuse" if order.doubt:
                 order.status = "parked"
             case "refuse":
@@ -325,13 +372,24 @@ class Oracle:
             case _:
                 self._in_doubt(order)
 
+    def _issue(self, order):
+        order.status, order.since = "issued", None
+        if order.serial in self.bikes:
+            self.bikes[order.serial].granted(order.kind, order.days, self.now)
+
+    def hear_late(self, paid, order, attempt):
+        """Hear of an attempt what came after the deadline: news as long as no other was made."""
+        if order.attempts == attempt and order.status in OPEN:
+            self._issue(order)
+            self._close_reversal(paid)
+
     def _look(self, paid, order, answer):
         """The resolver: ask, repeat where that is safe, else leave it to a person."""
         match order.maker, answer:
-            case "keyed", _:
+            case (("keyed" | "bikes"), _):
                 self._requeue(paid, order, doubt=True)
             case "lookup", "found":
-                order.status = "issued"
+                self._issue(order)
             case "lookup", "not_found" if order.not_found:
                 self._requeue(paid, order, doubt=False)
             case "lookup", _:
@@ -375,7 +433,7 @@ class Oracle:
             return False
         for order in [one for one in paid.counting if one.status == "refused"]:
             order.followed = True
-            self._order(paid, order.serial, order.kind)
+            self._order(paid, order.serial, order.kind, days=order.days)
         return True
 
     def release(self, ref):
@@ -400,7 +458,8 @@ class Oracle:
         """Issue a token that a person found."""
         paid = self.payments[ref]
         order = paid.orders[self.in_doubt(ref)]
-        order.status, paid.proposal = "issued", None
+        self._issue(order)
+        paid.proposal = None
         self._close_reversal(paid)
 
     def in_doubt(self, ref):
@@ -448,7 +507,7 @@ class Oracle:
         paid.approved += 1
         if kind == "reissue":
             order.followed = True
-            self._order(paid, order.serial, order.kind, reissue=True)
+            self._order(paid, order.serial, order.kind, reissue=True, days=order.days)
         else:
             self._requeue(paid, order, doubt=False)
             self._close_reversal(paid)
@@ -465,7 +524,7 @@ class Oracle:
     def reverse(self, ref):
         """Take a payment back, as soon as its open orders have ended."""
         paid = self.payments[ref]
-        if paid.status in NOTHING_BOOKED or paid.reversing:
+        if paid.status in NOTHING_BOOKED or paid.reversing or paid.amount is None:
             return False
         paid.reversing, paid.proposal = True, None
         for order in paid.counting:
@@ -479,9 +538,14 @@ class Oracle:
         if not paid.reversing or any(order.status in OPEN for order in paid.counting):
             return
         delivered, paid.fixed = _delivered(paid), "reversed"
+        if paid.agent:
+            self.agent.take(paid.amount, -1)
         lines, paid.lines = paid.lines, Counter()
+        gone = {row.id for plan in self.deleted for row in plan.rows}
         for key, amount in lines.items():
-            if key[0] in SOLD and delivered:  # it stays sold, and the customer owes its price
+            # What was delivered stays sold, what was paid on a sale taken back stays paid: the
+            # customer owes it.
+            if (key[0] in SOLD and delivered) or key[1] in gone:
                 paid.lines[key] += amount
                 paid.lines[("credit", "")] -= amount
                 self._reopen(paid, ("credit", ""), amount)
@@ -516,12 +580,17 @@ class Oracle:
             "tokens": {ref: tokens for ref, paid in self.payments.items()
                        if (tokens := sum(one.status == "issued" for one in paid.orders))},
             "credit": {name: account.credit for name, account in self.accounts.items()},
-            "rows": {row.id: row.remaining for account in self.accounts.values()
-                     for plan in account.plans for row in plan.rows},
+            "rows": {row.id: row.remaining for plan in self._all_plans() for row in plan.rows},
+            "agents": [(self.agent.balance, self.agent.commission)],
+            "bikes": {serial: (bike.paid_until, bike.unlocked)
+                      for serial, bike in self.bikes.items() if bike.paid_until is not None},
             "access": {debt.id: debt.remaining for account in self.accounts.values()
                        for debt in account.access_debts},
             "sources": dict(self._sources()),
         }  # fmt: skip
+
+    def _all_plans(self):
+        return [*(plan for _, plan in self.plans()), *self.deleted]
 
     def _sources(self):
         """Return what came in and was not taken back, by where it came from."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from mpm_core.allocation import Target
 from mpm_host.payments.customer_accounts import load_accounts
 from tests.machine.oracle import Meter, Oracle
+from tests.machine.oracle_of_staff import BikeModel
 
 __all__ = ["SERIALS", "oracle_of"]
 
-SERIALS = ("47001", "47002", "47003", "12345678")
+SERIALS = ("47001", "47002", "47003", "12345678", "BIKE0001")
 
 
 def oracle_of(real):
@@ -36,6 +37,7 @@ def oracle_of(real):
             )
             for serial, one in devices.items() if one.tariff and one.tariff.access_rate
         },
+        bikes={"BIKE0001": BikeModel()},
         now=real.now,
         zone=company.zone,
     )  # fmt: skip

@@ -7,13 +7,16 @@ from which it is carried out piece by piece, as often and in whatever order a te
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections import Counter
 
 import attrs
+import httpx
 import sqlalchemy as sa
 
-from mpm_core import InboundCall, Money, PaymentStatus
+from mpm_core import InboundCall, Money, OutcomeUnknown, PaymentStatus
 from mpm_core.allocation.ad_hoc_units import AdHocUnit
 from mpm_core.company_plugins import DispatchLimits
 from mpm_core.company_plugins.circuit import CircuitLimits
@@ -30,9 +33,11 @@ from mpm_host.payments.token_desk import AdHocToken
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.refusals import ServiceRefused
 from mpm_host.services import Services
+from mpm_host.web.server import bound_socket, running
 from tests.machine.company import INSTANCES, SLUG, sell_mill
 from tests.machine.seen import Seen
 from tests.machine.simulated_side import BOOKS
+from tests.machine.staff_side import StaffSide
 from tests.support.hosts import HEAD, KEY, NOW, with_database
 
 __all__ = ["Crash", "RealHost"]
@@ -42,6 +47,12 @@ _PATIENT = DispatchLimits(circuit=CircuitLimits(failures=10**9, refused_devices=
 
 class Crash(BaseException):
     """The process died here; no handler of the host may see it."""
+
+
+def _trust_the_disk(connection, _record):
+    """Wait for no disk: here a process dies, never the machine (`tests/faults` wait for it)."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 class _Engine:
@@ -66,8 +77,16 @@ class _Bomb:
             raise Crash(point.value)
 
 
+_CATALOGS = {}  # by folder: classes are code, not state, and finding them takes most of an opening
+
+
 class RealHost:
-    """One installation; `restart` drops all that was only in memory."""
+    """One installation; `restart` drops all that was only in memory.
+
+    Args:
+        url: of its database.
+        folder: of its configuration.
+    """
 
     def __init__(self, url, folder):
         self.now = NOW
@@ -75,9 +94,11 @@ class RealHost:
         self._loop = asyncio.new_event_loop()
         self.engine = _Engine()
         self.errors = []
-        self._catalog = None
         self._codes = {}
         self._seen = None
+        self.staff = StaffSide(self)
+        self._over_http = False
+        self._door = contextlib.ExitStack()
         self._open()
 
     def _open(self):
@@ -85,8 +106,9 @@ class RealHost:
         config = parse_config(text, ConfigSource(folder=self._folder, environ={}))
         self.host = Host.open(with_database(config, self._url), clock=lambda: self.now)
         self.host.house._limits = _PATIENT  # its time is not ours to move
-        # Classes are code, not state; finding them again would take most of the test's time.
-        self._catalog = self.host.house.catalog = self._catalog or self.host.house.catalog
+        house = self.host.house
+        house.catalog = _CATALOGS.setdefault(self._folder, house.catalog)
+        sa.event.listen(self.host.engines.write, "connect", _trust_the_disk)
         self.host.load()
         sa.event.listen(self.host.engines.write, "commit", self._note_write)
         self.services = Services(self.host, workers=True)
@@ -96,6 +118,31 @@ class RealHost:
         self.work._handlers = {
             kind: self._watched(handler) for kind, handler in self.work._handlers.items()
         }
+        self.late = []  # of each order whose answer was held back: the order then, and the answer
+        self._answers = self.services.orders._answers
+        self._take, self._answers.take = self._answers.take, self._note_withheld
+        if self._over_http:
+            self._open_door()
+
+    def go_over_http(self):
+        """Let telecoms call the web server from now on, also after restarts."""
+        self._over_http = True
+        self._open_door()
+
+    def _open_door(self):
+        listening = self._door.enter_context(contextlib.closing(bound_socket("127.0.0.1", 0)))
+        self._base = self._door.enter_context(running(self.services.application(), listening))
+        self._http = self._door.enter_context(httpx.Client(timeout=30, trust_env=False))
+
+    def _note_withheld(self, order, answer):
+        """Remember what the manufacturer would have answered: it may come after the deadline."""
+        if isinstance(answer, OutcomeUnknown) and order.id in BOOKS.withheld:
+            self.late.append((order, BOOKS.withheld.pop(order.id)))
+        self._take(order, answer)
+
+    def hear_late(self, order, answer):
+        """Let an answer come after its deadline."""
+        self._answers.hear_late(order, answer)
 
     def _note_write(self, _connection):
         self._seen = None
@@ -116,6 +163,7 @@ class RealHost:
         self._open()
 
     def _close(self):
+        self._door.close()
         self.services.close()
         self.host.close()
 
@@ -135,13 +183,19 @@ class RealHost:
     def say(self, what, reference, **more):
         """Let the telecom call; return the words of the answer."""
         body = json.dumps({"what": what, "reference": reference, **more}).encode()
-        call = InboundCall(method="POST", path="pay", headers={}, body=body, source="10.0.0.1")
         telecom = self.host.house.directory.instance_named(self.company.id, "telecom")
-        reply = self._loop.run_until_complete(self.services.desk.answer(telecom, call, "c-1"))
-        words = reply.body.decode()
+        words = self._answer_to(telecom, body).decode()
         if what == "process" and words == "accepted":
             BOOKS.acknowledged.setdefault(reference, Money.parse(more["amount"], "TZS").minor)
         return words
+
+    def _answer_to(self, telecom, body):
+        if self._over_http:
+            url = f"{self._base}/callbacks/{telecom.callback_key}/pay"
+            return self._http.post(url, content=body).content
+        call = InboundCall(method="POST", path="pay", headers={}, body=body, source="10.0.0.1")
+        answer = self.services.desk.answer(telecom, call, "c-1")
+        return self._loop.run_until_complete(answer).body
 
     def act(self, verb, payment_id, *more, by="asha@umeme.tz"):
         """Let a person do something; tell whether anything was done."""
@@ -149,7 +203,7 @@ class RealHost:
         with self.host.engines.write.begin() as connection:
             try:
                 return action(
-                    connection, payment_id, *more, self._actor(by), company_id=self.company.id
+                    connection, payment_id, *more, self.actor(by), company_id=self.company.id
                 )
             except ServiceRefused:
                 return False
@@ -157,17 +211,17 @@ class RealHost:
     def cash(self, serial, amount):
         """Take cash; return the payment's id, or nothing if it was refused."""
         cash = CashPayment(amount=Money.parse(amount, "TZS"), serial=serial)
-        return self._take(self.services.cash.take, cash)
+        return self._book(self.services.cash.take, cash)
 
     def ad_hoc(self, serial, amount):
         """Give a token; return as `cash`."""
         token = AdHocToken(serial=serial, amount=amount, unit=AdHocUnit.CURRENCY)
-        return self._take(self.services.tokens.give, token)
+        return self._book(self.services.tokens.give, token)
 
-    def _take(self, take, what):
+    def _book(self, take, what):
         try:
             with self.host.engines.write.begin() as connection:
-                return take(connection, self.company, what, self._actor()).id
+                return take(connection, self.company, what, self.actor()).id
         except ServiceRefused:
             return None
 
@@ -190,11 +244,12 @@ class RealHost:
     def switch(self, name, *, on):
         """Enable or disable an instance."""
         if on:
-            self.host.companies.enable(SLUG, name, name, InstanceTable(), self._actor())
+            self.host.companies.enable(SLUG, name, name, InstanceTable(), self.actor())
         else:
-            self.host.companies.disable(SLUG, name, self._actor())
+            self.host.companies.disable(SLUG, name, self.actor())
 
-    def _actor(self, name="asha@umeme.tz"):
+    def actor(self, name="asha@umeme.tz"):
+        """Return who acts, now."""
         return Actor(name=name, at=self.now, reason="because")
 
     # --- work -------------------------------------------------------------------------------------
@@ -248,7 +303,7 @@ class RealHost:
         """What is in the database now; read again only after a commit."""
         if self._seen is None:
             with self.host.engines.read.connect() as connection:
-                self._seen = Seen.read(connection, self._open_codes)
+                self._seen = Seen.read(connection, self.company, self._open_codes)
         return self._seen
 
     def _open_codes(self, sealed):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 
 import attrs
 import sqlalchemy as sa
 
+from mpm_host.agents.agent_reversals import as_of_now
+from mpm_host.agents.agent_store import list_agents
 from mpm_host.database import tables as t
-from mpm_host.verification.verification import verify
+from mpm_host.verification.verification import CHECKS, verify
 
 __all__ = ["Seen"]
 
@@ -23,6 +26,7 @@ class Seen:
         differences: what `mpm verify` would print.
         ids: of payments, by reference, or by id where nobody gave one.
         orders: the rows of each payment's orders, the oldest first.
+        agents: their ids.
         codes: of tokens, by order.
     """
 
@@ -31,11 +35,13 @@ class Seen:
     differences: list
     ids: dict
     orders: dict
+    agents: list
     codes: dict
 
     @classmethod
-    def read(cls, connection, open_codes):
+    def read(cls, connection, company, open_codes):
         """Look."""
+        agents = _agents(connection, company)
         p, o, d = t.payments.c, t.orders.c, t.devices.c
         payments = connection.execute(
             sa.select(p.id, p.reference, p.status, p.amount, p.customer_id)
@@ -61,15 +67,55 @@ class Seen:
             "rows": dict(map(tuple, connection.execute(sa.select(r.id, r.remaining)))),
             "access": dict(access.values()),
             "sources": sources,
+            "bikes": _bikes(connection),
+            "agents": [(one.balance, one.commission) for one in agents.values()],
         }  # fmt: skip
         return cls(
             found=found,
             replayed=_replayed(connection, access),
-            differences=[str(difference) for difference in verify(connection)],
+            differences=_differences(connection),
             ids={name: payment_id for payment_id, name in names.items()},
             orders=dict(orders),
+            agents=list(agents),
             codes={row.order_id: open_codes(row.codes) for row in tokens},
         )
+
+
+def _bikes(connection):
+    s, d = t.switches.c, t.devices.c
+    query = sa.select(d.serial, s.paid_until, s.unlocked).join(t.devices, d.id == s.device_id)
+    return {row.serial: (row.paid_until, row.unlocked)
+            for row in connection.execute(query.where(s.paid_until.is_not(None)))}  # fmt: skip
+
+
+def _agents(connection, company):
+    """Return the agents as they are shown: with what reversals took, booked or not."""
+    found = list_agents(connection, company, limit=10, after=None)
+    return {one.id: one.account for one in as_of_now(connection, found)}
+
+
+def _differences(connection):
+    """Return what `mpm verify` would print; what its questions find is first asked all at once."""
+    found = connection.exec_driver_sql(_any_found(connection.dialect)).first() or any(
+        check.is_wrong(row) for check in _JUDGED for row in connection.execute(check.query)
+    )
+    return [str(difference) for difference in verify(connection)] if found else []
+
+
+_JUDGED = tuple(check for check in CHECKS if check.is_wrong is not None)
+
+
+@functools.cache
+def _any_found(dialect):
+    """Write one statement that finds a row if one of the checks that need no judge does."""
+    asked = [
+        sa.select(sa.literal(1)).where(sa.exists(check.query))
+        for check in CHECKS
+        if check.is_wrong is None
+    ]
+    return str(
+        sa.union_all(*asked).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    )
 
 
 def _access(connection):

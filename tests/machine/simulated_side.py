@@ -14,6 +14,7 @@ import attrs
 
 from mpm_core import (
     ChargeKind,
+    Delivery,
     DeviceKind,
     EnquiryRequest,
     Grant,
@@ -40,9 +41,10 @@ from mpm_core import (
     hookimpl,
 )
 
-__all__ = ["BOOKS", "MAKERS", "Blind", "Homes", "Keyed", "Lookup", "Sms", "Telecom"]
+__all__ = ["BOOKS", "MAKERS", "Bikes", "Blind", "Homes", "Keyed", "Lookup", "Sms", "Telecom"]
 
 _ENERGY_STEP = 100  # Wh
+_NO_ANSWER = {"refuse": Refused, "down": NotSent, "throttle": Throttled, "lose": OutcomeUnknown}
 
 
 class Books:
@@ -57,6 +59,8 @@ class Books:
         self.minted = defaultdict(list)  # codes by order key
         self.heard = []  # answers since somebody looked: order key, what
         self.texts = defaultdict(set)  # what the gateway was given, by message key
+        self.withheld = {}  # answers that came too late, by order key
+        self.on = {}  # which bikes may be ridden, by serial
         self.acknowledged = {}  # amounts by reference, noted when the telecom hears *accepted*
         self.count = 0
 
@@ -82,9 +86,24 @@ class Books:
         if not known or maker != "keyed":
             self.count += 1
             known.append(f"{self.count:020d}")
+        grant = _grant(known[-1], charge)
         if behaviour == "mint_and_lose":
+            self.withheld[order.key] = grant
             raise OutcomeUnknown("the answer was lost")
-        return _grant(known[-1], charge)
+        return grant
+
+    def switch(self, serial, order, *, on):
+        """Switch a bike as told; it stays as it is when the question is lost."""
+        behaviour = self.behaviour
+        self.heard.append((order.key, behaviour))
+        if behaviour in _NO_ANSWER:
+            raise _NO_ANSWER[behaviour]("so it was told")
+        self.on[serial] = on
+        grant = Grant(delivery=Delivery.REMOTE)
+        if behaviour == "mint_and_lose":
+            self.withheld[order.key] = grant
+            raise OutcomeUnknown("the answer was lost")
+        return grant
 
     def find(self, order, charge):
         """Say truthfully what was sold, unless the vendor cannot be reached."""
@@ -100,7 +119,7 @@ def _grant(code, charge):
     return Grant(codes=(Secret(code),), quantity=charge.quantity, unit=charge.unit)
 
 
-MAKERS = ("blind", "keyed", "lookup", "homes")
+MAKERS = ("blind", "keyed", "lookup", "homes", "bikes")
 BOOKS = Books()
 
 
@@ -167,6 +186,22 @@ class Homes(_Maker):
     manifest = _maker(
         "homes", Recovery.NONE, ChargeKind.TIME, ChargeKind.UNLOCK, kind=DeviceKind.SHS
     )
+
+
+class Bikes:
+    """A manufacturer whose bikes are switched on and off and count no time."""
+
+    manifest = _maker(
+        "bikes", Recovery.DESIRED_STATE, ChargeKind.TIME, ChargeKind.UNLOCK,
+        kind=DeviceKind.E_BIKE, switches=True,
+    )  # fmt: skip
+
+    def __init__(self, settings, runtime):
+        del settings, runtime
+
+    @hookimpl
+    def mpm_switch_device(self, device, on, order):
+        return BOOKS.switch(device.serial, order, on=on)
 
 
 class Sms:

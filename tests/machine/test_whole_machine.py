@@ -12,6 +12,7 @@ import os
 import random
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -19,6 +20,7 @@ from tests.machine.places import PostgresPlace, SqlitePlace
 from tests.machine.simulated_side import MAKERS
 from tests.machine.whole_machine import WholeMachine
 
+PARTS = 8  # of the runs on SQLite, so that several processors share them
 CODE = "from tests.machine.simulated_side import {} as Plugin\n__all__ = ['Plugin']\n"
 
 
@@ -60,15 +62,16 @@ def run(place, *, examples, steps=50, share=1):
     print(reached)  # noqa: T201 - what the runs were worth
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 def test_the_whole_host_agrees_with_its_model_whatever_happens(
-    plugin_folder, sqlite_template, tmp_path
+    plugin_folder, sqlite_template, tmp_path, part
 ):
     install(plugin_folder)
-    run(SqlitePlace(sqlite_template, tmp_path), examples=45)
+    run(SqlitePlace(sqlite_template, tmp_path), examples=200 // PARTS, share=PARTS)
 
 
 def test_the_whole_host_agrees_with_its_model_on_postgresql(
     plugin_folder, postgresql, postgres_template, tmp_path
 ):
     install(plugin_folder)
-    run(PostgresPlace(postgresql, postgres_template, tmp_path), examples=5, share=10)
+    run(PostgresPlace(postgresql, postgres_template, tmp_path), examples=10, share=PARTS)

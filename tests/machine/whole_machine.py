@@ -13,12 +13,14 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
 )
 
 from mpm_core import Secret
+from mpm_core.plans import PlanKind
 from mpm_host.crash_points import CrashPoint
 from tests.machine.oracle_of_company import SERIALS, oracle_of
 from tests.machine.real_host import Crash, RealHost
@@ -69,6 +71,13 @@ class WholeMachine(RuleBasedStateMachine):
         self.place.note(self.model)
         self.real.close()
         self.place.drop()
+
+    @initialize(over_http=st.sampled_from((*[False] * 7, True)))
+    def choose_a_door(self, over_http):
+        """Let the telecom of some runs call the real web server."""
+        if over_http:
+            self.real.go_over_http()
+            self.place.reached["runs over HTTP"] += 1
 
     # --- the telecom ------------------------------------------------------------------------------
 
@@ -191,7 +200,50 @@ class WholeMachine(RuleBasedStateMachine):
             plan_id = self.real.sell(customer, amount, 2)
             self.model.add_plan(customer, self.real.plan(plan_id))
 
-    @rule(what=st.sampled_from(("restart", "accrue", "relay", "relay", *MAKERS, "telecom")))
+    @precondition(lambda self: self.model.plans())
+    @rule(
+        pick=PICK,
+        what=st.sampled_from(("total", "row", "reschedule", "delete")),
+        number=st.integers(1, 40),
+    )
+    def change_a_sale(self, pick, what, number):
+        """Change what a sale costs, one row or its dates, or take an appliance back."""
+        plans = self.model.plans()
+        customer, plan = plans[pick % len(plans)]
+        if what == "delete" and plan.kind is not PlanKind.APPLIANCE:
+            return  # its device would belong to nobody: no rule of the machine registers it again
+        sold_on, known = self.real.staff.sold_on(plan.id), set(self.model.payments)
+        done = self.real.staff.change_plan(plan, what, number)
+        stored = self.real.plan(plan.id).rows
+        allowed, settles = self.model.change_plan(customer, plan, what, number, sold_on, stored)
+        assert done is allowed, (what, number, plan)
+        if settles:
+            [ref] = set(self.real.seen.ids) - known
+            self.model.unlock_by_change(ref, customer, plan.device_serial)
+        self.place.reached[f"sales changed: {what}"] += done
+
+    @rule(
+        serial=st.sampled_from(SERIALS),
+        amount=AMOUNTS,
+        what=st.sampled_from(("cash", "cash", "sale", "hand over")),
+    )
+    def work_in_the_field(self, serial, amount, what):
+        """Let the agent take cash, sell a radio, or hand cash over."""
+        staff, model = self.real.staff, self.model
+        if what == "cash":
+            payment_id = staff.agent_cash(serial, amount)
+            assert model.agent_cash(payment_id, serial, minor(amount)) is (payment_id is not None)
+            done = payment_id is not None
+        elif what == "sale":
+            customer = model.owners[serial]
+            model.add_plan(customer, self.real.plan(staff.agent_sale(customer)))
+            done = True
+        else:
+            done = staff.hand_over(amount)
+            assert model.agent.hand_over(minor(amount)) is done
+        self.place.reached[f"agent: {what}"] += done
+
+    @rule(what=st.sampled_from(("relay", "relay", "accrue", *MAKERS, "telecom", "restart")))
     def keep_house(self, what):
         """Lose what is only in memory, accrue, hand work over, or switch an instance off or on."""
         match what:
@@ -223,6 +275,20 @@ class WholeMachine(RuleBasedStateMachine):
         place = pick % len(waiting)
         self.carry(waiting[place] if again else waiting.pop(place))
 
+    @precondition(lambda self: self.real.late)
+    @rule(pick=PICK)
+    def hear_late(self, pick):
+        """Let a manufacturer answer after the deadline, whatever has become of the order."""
+        order, answer = self.real.late.pop(pick % len(self.real.late))
+        [(ref, position)] = [
+            (ref, position) for ref, rows in self.real.seen.orders.items()
+            for position, row in enumerate(rows) if row.id == order.id
+        ]  # fmt: skip
+        self.real.hear_late(order, answer)
+        paid = self.model.payments[ref]
+        self.model.hear_late(paid, paid.orders[position], order.attempts)
+        self.place.reached["late answers"] += 1
+
     @precondition(lambda self: self.standing("token_pending", "unknown"))
     @rule(pick=PICK, seconds=WAITS, behaviour=BEHAVIOUR, point=DEATHS)
     def die(self, pick, seconds, behaviour, point):
@@ -244,6 +310,12 @@ class WholeMachine(RuleBasedStateMachine):
             self.work_for(90_000, "mint")
         assert self.standing("token_pending") == []
         assert self.real.exported() == self.real.seen.found["sources"]
+        now = self.real.now
+        ridden = {serial for serial, is_on in BOOKS.on.items() if is_on}
+        paid = {serial for serial, bike in self.model.bikes.items() if bike.should_be_on(now)}
+        assert ridden == paid
+        self.place.reached["bikes found on"] += len(paid)
+        self.place.reached["bikes found off"] += len(BOOKS.on.keys() - paid)
 
     def standing(self, *stati):
         return [name for name, paid in self.model.payments.items() if paid.status in stati]
@@ -291,7 +363,8 @@ class WholeMachine(RuleBasedStateMachine):
     @invariant()
     def the_model_and_the_database_agree(self):
         for what, expected in self.model.expected().items():
-            assert self.real.seen.found[what] == expected, what
+            found = self.real.seen.found[what]
+            assert found == expected, (what, _differing(found, expected))
 
     @invariant()
     def verification_finds_nothing(self):
@@ -326,6 +399,14 @@ class WholeMachine(RuleBasedStateMachine):
     @invariant()
     def customers_are_told_one_thing_once(self):
         assert all(len(texts) == 1 for texts in BOOKS.texts.values())
+
+
+def _differing(found, expected):
+    """Return what was found and what was expected, of that only what differs."""
+    if not isinstance(expected, dict):
+        return found, expected
+    names = {name for name in found | expected if found.get(name) != expected.get(name)}
+    return {name: (found.get(name), expected.get(name)) for name in names}
 
 
 def minor(text):
