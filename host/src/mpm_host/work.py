@@ -24,7 +24,7 @@ from sqlalchemy.engine import Engine
 
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
-from mpm_host.database.engines import Engines, limit_waiting
+from mpm_host.database.engines import Engines, close_for_good, limit_waiting
 from mpm_host.database.patience import SERVING
 from mpm_host.work_in_hand import WorkInHand
 from mpm_host.work_pace import WorkPace
@@ -199,7 +199,7 @@ class Work:
             self._release_claimed(self._client)
             self._client.destroy()
         if self._engine is not None:
-            self._engine.dispose()
+            close_for_good(self._engine)  # threads the engine does not wait for may still have some
 
     def _release_claimed(self, client: DBOSClient) -> None:
         """Let others have at once what the engine had claimed for this process and not ended.

@@ -17,7 +17,7 @@ from mpm_core.errors import UserError
 from mpm_host.database.bulk_insert import take_copies
 from mpm_host.database.patience import UNHURRIED, Timeouts, patience
 
-__all__ = ["Engines", "limit_waiting", "open_engines"]
+__all__ = ["Engines", "close_for_good", "limit_waiting", "open_engines"]
 
 _BUSY = "mpm_busy"
 _KEEPALIVES = {
@@ -37,10 +37,10 @@ class Engines:
     read: Engine
 
     def dispose(self) -> None:
-        """Close every connection."""
-        self.write.dispose()
+        """Close every connection, those in use as soon as they are given back."""
+        close_for_good(self.write)
         if self.read is not self.write:
-            self.read.dispose()
+            close_for_good(self.read)
 
 
 def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
@@ -73,6 +73,20 @@ def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
     raise UserError(
         f"[host] database: {driver} is not supported; use sqlite or postgresql+psycopg."
     )
+
+
+def close_for_good(engine: Engine) -> None:
+    """Close an engine's connections: idle ones now, those in use as soon as they are given back.
+
+    Without the latter, what a thread gives back after the end would stay open until somebody
+    collects the garbage.
+    """
+
+    @sa.event.listens_for(engine, "checkin")
+    def close(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.invalidate()
+
+    engine.dispose()
 
 
 def limit_waiting(engine: Engine, timeouts: Timeouts) -> None:
