@@ -57,7 +57,8 @@ def scaffold(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def faults(session: nox.Session) -> None:
     """Kill a host at random moments and once at every crash point, and compare the books."""
-    session.run("pytest", "-m", "slow and not long", "tests/faults", *session.posargs)
+    places = ["tests/faults", "tests/operations"]
+    session.run("pytest", "-m", "slow and not long", *places, *session.posargs)
 
 
 @nox.session(venv_backend="none")
@@ -72,6 +73,8 @@ def nightly(session: nox.Session) -> None:
     env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "500"}
     env["MPM_SOAK_SECONDS"] = "600"
     session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
+    many = {"MPM_ORDERS": "10000", "MPM_POISON": "100"}
+    session.run("pytest", "-m", "slow", "tests/operations", env=many)
     machine = {"MPM_MACHINE_EXAMPLES": "1600"}  # on SQLite, and an eighth of them on PostgreSQL
     session.run("pytest", "-s", "tests/machine/test_whole_machine.py", env=machine)
     session.run("python", "-m", "tests.mutations")
