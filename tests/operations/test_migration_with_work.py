@@ -9,14 +9,16 @@ from mpm_core import Recovery
 from mpm_host.database.upgrade import alembic_config, current, head, upgrade
 from tests.support.order_bench import OrderBench, energy_grant, lost
 
-OLDEST_WITH_WORK = "0004"
+SINCE_WORK = 4  # the oldest revision whose orders these rules can work on
+REVISIONS = [f"{number:04d}" for number in range(SINCE_WORK, int(head()))]
 
 
 class Killed(BaseException):
     """What ends a worker between asking and writing."""
 
 
-def test_work_in_flight_survives_an_upgrade_and_finishes(engines):
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_work_in_flight_survives_an_upgrade_and_finishes(engines, revision):
     bench = OrderBench(engines, recovery=Recovery.KEYED)
     meters = {"queued": "47001234561", "sent": "47001234562", "unknown": "47001234563"}
     payments = {}
@@ -32,9 +34,9 @@ def test_work_in_flight_survives_an_upgrade_and_finishes(engines):
     }
 
     with engines.write.begin() as connection:
-        command.downgrade(alembic_config(connection), OLDEST_WITH_WORK)
-    assert current(engines.write) == OLDEST_WITH_WORK
-    assert upgrade(engines.write) == (OLDEST_WITH_WORK, head())
+        command.downgrade(alembic_config(connection), revision)
+    assert current(engines.write) == revision
+    assert upgrade(engines.write) == (revision, head())
 
     assert {name: bench.order(payments[name])["status"] for name in meters} == {
         name: name for name in meters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import shutil
 import sqlite3
 import time
@@ -152,6 +153,18 @@ def test_a_relay_that_ended_is_named(sqlite_world):
 def test_a_desk_whose_thread_ended_is_named(sqlite_world):
     sqlite_world.services.desk.close()
     assert reasons(sqlite_world) == ["desk_stopped"]
+
+
+def test_a_full_disk_is_named_and_forgotten_when_there_is_room(sqlite_world):
+    """A limit on the size of files fails writes as a full disk does."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+    try:
+        found = reasons(sqlite_world)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert found == ["database_full"]
+    wait_until_ready(sqlite_world)
 
 
 def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):
