@@ -64,12 +64,11 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
         return
     unlocked = row.unlocked or charge.kind is ChargeKind.UNLOCK
     paid_until = max(now, row.paid_until or now) + timedelta(days=charge.quantity or 0)
-    being_switched = row.is_on is None  # by the switcher: its word may have come after ours
     values: dict[str, object] = {"paid_until": paid_until, "unlocked": unlocked, "failures": 0}
-    if being_switched:
-        values["next_at"] = now
-    else:
-        values |= {"is_on": True, "next_at": None if unlocked else paid_until}
+    if row.is_on:
+        values["next_at"] = None if unlocked else paid_until
+    else:  # the switcher's *off* may have reached the vendor after our *on*: say it once more
+        values |= {"is_on": None, "next_at": now}
     connection.execute(sa.update(t.switches).where(s.device_id == device_id).values(values))
 
 
