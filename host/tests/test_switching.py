@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from mpm_core import DeviceKind, SimulatedPayment
+from mpm_core import Charge, ChargeKind, DeviceKind, SimulatedPayment, Unit
 from mpm_core.plans import Period
 from mpm_host.clock import system_clock
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.orders.switching import extend_switch, keep_switch
 from mpm_host.registration.plan_terms import PlanTerms
 
 
@@ -174,3 +175,31 @@ def test_a_bike_that_a_lost_order_switched_on_is_switched_off_when_nothing_was_g
 
     assert is_on(world, serial, until=False) is False
     assert the_switch(world).paid_until is None
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "looks_again"),
+    [
+        pytest.param(True, True, "when it runs out", id="on"),
+        pytest.param(False, None, "now", id="off: the off may have come after the payment's on"),
+        pytest.param(None, None, "now", id="being switched"),
+    ],
+)
+def test_time_granted_to_a_bike_that_is_not_known_to_be_on_switches_it_on_once_more(
+    world, clock, was, becomes, looks_again
+):
+    serial, now = bike(world), clock()
+    d = t.devices.c
+    week = Charge(kind=ChargeKind.TIME, money=world.money("700"), quantity=7, unit=Unit.DAY)
+    with world.host.engines.write.begin() as connection:
+        device = connection.execute(sa.select(d.id, d.company_id).where(d.serial == serial)).one()
+        keep_switch(connection, device.company_id, device.id, now)
+        connection.execute(sa.update(t.switches).values(is_on=was, paid_until=now, next_at=None))
+        extend_switch(connection, device.id, week, now)
+        row = connection.execute(sa.select(t.switches)).one()
+    runs_out = now + timedelta(days=7)
+    assert (row.is_on, row.paid_until, row.next_at) == (
+        becomes,
+        runs_out,
+        now if looks_again == "now" else runs_out,
+    )
