@@ -128,8 +128,8 @@ class PaymentDesk:
         began = time.monotonic()
         try:
             request = inbound.read()
-            deciding = self._decide(inbound, request)
-            verdict, stored = await asyncio.wait_for(deciding, self._patience)
+            async with asyncio.timeout(self._patience):
+                verdict, stored = await self._decide(inbound, request)
         except CallRefused as refusal:
             verdict, stored = _refusal_verdict(refusal), None
         except Exception as error:  # noqa: BLE001 - whatever failed, the telecom may ask again
