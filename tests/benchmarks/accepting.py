@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks.database_limit import pgbench_rate
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.settling import settle
 from tests.benchmarks.stage import both_databases, stage
 
 __all__ = ["accepting_figures"]
@@ -27,7 +28,10 @@ def accepting_figures() -> Iterator[Figure]:
             for callers, target in _TARGETS.items():
                 pairs = []
                 for number in range(_ROUNDS):
+                    engine = large.desk.host.engines.write
+                    settle(engine)
                     limit = pgbench_rate(large, clients=callers, seconds=_SECONDS)
+                    settle(engine)
                     prefix = f"C{callers}R{number}X"
                     pairs.append((large.accept(prefix, _PAYMENTS, callers=callers), limit))
                 yield _figure(callers, target, pairs, rate)

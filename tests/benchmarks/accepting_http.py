@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tests.benchmarks.database_limit import pgbench_rate
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.load import Prepared, requests_per_second
+from tests.benchmarks.settling import settle
 from tests.benchmarks.stage import both_databases, meter, stage
 from tests.benchmarks.validation import callback_url
 from tests.concurrency.desks import SECRET
@@ -35,7 +36,10 @@ def accepting_over_http_figures() -> Iterator[Figure]:
             pairs = []
             for number in range(_ROUNDS):
                 requests = _requests(f"H{connections}R{number}X")
+                engine = made.desk.host.engines.write
+                settle(engine)
                 ours = requests_per_second(url, requests, connections=connections)
+                settle(engine)
                 limit = pgbench_rate(made, clients=connections, seconds=_SECONDS)
                 pairs.append((ours, limit))
             yield _figure(connections, pairs)

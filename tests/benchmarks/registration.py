@@ -19,6 +19,7 @@ from mpm_host.database.upgrade import upgrade
 from mpm_host.garbage import look_for_garbage_seldom
 from mpm_host.imports.imports import ImportOptions, RowReport, import_file
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.settling import settle
 from tests.benchmarks.stage import both_databases
 from tests.support.small_company import SmallCompany
 
@@ -30,7 +31,6 @@ _INSTALMENTS = 12
 _VILLAGES = 50
 _WRITTEN = (t.customers, t.devices, t.plans, t.plan_rows)
 _MARK = {"sqlite": "?", "postgresql": "%s"}
-_TIDY = {"sqlite": ("VACUUM", "ANALYZE"), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 _HEADER = (
     "cluster", "mini_grid", "village", "name", "surname", "phone", "device_kind", "serial",
     "manufacturer", "tariff", "tariff_price", "appliance", "cost", "instalments",
@@ -111,7 +111,7 @@ def _insert_again(engine: Engine) -> float:
         held = {table: _raw_rows(connection, table, columns[table]) for table in _WRITTEN}
         for table in reversed(_WRITTEN):
             connection.exec_driver_sql(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
-    _tidy(engine)
+    settle(engine)
     mark = _MARK[engine.dialect.name]
     with engine.begin() as connection:
         cursor = connection.connection.cursor()
@@ -122,18 +122,6 @@ def _insert_again(engine: Engine) -> float:
             cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", held[table])  # noqa: S608 - as above
         connection.connection.commit()
         return time.perf_counter() - began
-
-
-def _tidy(engine: Engine) -> None:
-    """Have the database settle; none of this works inside a transaction."""
-    raw = engine.raw_connection()
-    try:
-        if engine.dialect.name == "postgresql":
-            raw.driver_connection.autocommit = True
-        for statement in _TIDY[engine.dialect.name]:
-            raw.cursor().execute(statement)
-    finally:
-        raw.invalidate()  # its setting must not go back into the pool
 
 
 def _raw_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str]) -> list[Any]:
