@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_host.database import tables as t
+from mpm_host.database.lists import among, as_list
 from mpm_host.directory import CompanyRecord
 from mpm_host.imports.import_memory import FileMemory, KnownCustomer
 from mpm_host.imports.import_rows import ImportRow, NamedTariff, PlacePath
@@ -108,14 +109,8 @@ def _children(  # noqa: PLR0913, PLR0917 - one query for three tables
 def _customers(
     connection: Connection, company: CompanyRecord, phones: set[str]
 ) -> dict[str, list[KnownCustomer]]:
-    c = t.customers.c
-    query = (
-        sa.select(c.phone, c.id, c.name, c.surname)
-        .where(c.company_id == company.id, c.phone.in_(sorted(phones)), c.deleted_at.is_(None))
-        .order_by(c.id)
-    )
     found: dict[str, list[KnownCustomer]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_CUSTOMERS, {"company": company.id, "phones": as_list(phones)}):
         found[row.phone].append(KnownCustomer(id=row.id, name=row.name, surname=row.surname))
     return found
 
@@ -123,29 +118,40 @@ def _customers(
 def _devices(
     connection: Connection, company: CompanyRecord, serials: set[str]
 ) -> dict[str, KnownDevice]:
-    d = t.devices.c
-    # By the owner, because plans are indexed by customer.
-    has_plan = sa.exists().where(
-        t.plans.c.customer_id == d.customer_id, t.plans.c.device_id == d.id
-    )
-    query = (
-        sa.select(
-            d.serial, d.kind, d.village_id, t.instances.c.name.label("manufacturer"),
-            t.customers.c.phone, t.tariffs.c.name.label("tariff"),
-            t.appliances.c.name.label("appliance"), has_plan.label("has_plan"),
-        )
-        .select_from(
-            t.devices.join(t.instances, t.instances.c.id == d.instance_id)
-            .outerjoin(t.customers, t.customers.c.id == d.customer_id)
-            .outerjoin(t.tariffs, t.tariffs.c.id == d.tariff_id)
-            .outerjoin(t.appliances, t.appliances.c.id == d.appliance_id)
-        )
-        .where(d.company_id == company.id, d.serial.in_(sorted(serials)))
-    )  # fmt: skip
+    given = {"company": company.id, "serials": as_list(serials)}
     return {
         row["serial"]: KnownDevice(**{name: row[name] for name in _DEVICE_FACTS})
-        for row in connection.execute(query).mappings()
+        for row in connection.execute(_DEVICES, given).mappings()
     }
 
 
+_CUSTOMER, _DEVICE = t.customers.c, t.devices.c
+_CUSTOMERS = (
+    sa.select(_CUSTOMER.phone, _CUSTOMER.id, _CUSTOMER.name, _CUSTOMER.surname)
+    .where(
+        _CUSTOMER.company_id == sa.bindparam("company"),
+        among(_CUSTOMER.phone, "phones"),
+        _CUSTOMER.deleted_at.is_(None),
+    )
+    .order_by(_CUSTOMER.id)
+)
+# By the owner, because plans are indexed by customer.
+_HAS_PLAN = sa.exists().where(
+    t.plans.c.customer_id == _DEVICE.customer_id, t.plans.c.device_id == _DEVICE.id
+)
+_DEVICES = (
+    sa.select(
+        _DEVICE.serial, _DEVICE.kind, _DEVICE.village_id,
+        t.instances.c.name.label("manufacturer"), t.customers.c.phone,
+        t.tariffs.c.name.label("tariff"), t.appliances.c.name.label("appliance"),
+        _HAS_PLAN.label("has_plan"),
+    )
+    .select_from(
+        t.devices.join(t.instances, t.instances.c.id == _DEVICE.instance_id)
+        .outerjoin(t.customers, t.customers.c.id == _DEVICE.customer_id)
+        .outerjoin(t.tariffs, t.tariffs.c.id == _DEVICE.tariff_id)
+        .outerjoin(t.appliances, t.appliances.c.id == _DEVICE.appliance_id)
+    )
+    .where(_DEVICE.company_id == sa.bindparam("company"), among(_DEVICE.serial, "serials"))
+)  # fmt: skip
 _DEVICE_FACTS = tuple(field.name for field in attrs.fields(KnownDevice))

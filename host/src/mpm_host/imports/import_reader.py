@@ -117,7 +117,7 @@ def _records(path: Path, delimiter: str) -> Iterator[Iterator[tuple[int, list[st
             yield (
                 (number, cells)
                 for number, cells in enumerate(records, start=1)
-                if any(cell.strip() for cell in cells)
+                if any(map(str.strip, cells))
             )
     except UnicodeDecodeError as error:
         raise UserError(
