@@ -19,7 +19,7 @@ from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord, Directory
 from mpm_host.encryption import Vault
-from mpm_host.outbox.outbox import Fact, OutboxHook, tell
+from mpm_host.outbox.outbox import Fact, OutboxHook, is_heard, tell
 from mpm_host.registration.appliances import find_appliances
 from mpm_host.registration.registration_rules import duplicate_serial, prepare_registration
 from mpm_host.registration.registration_values import (
@@ -107,7 +107,8 @@ def insert_registrations(connection: Connection, registrations: list[Registratio
     bulk_insert(connection, t.customers, customers)
     bulk_insert(connection, t.devices, [writes.device for writes in registrations])
     insert_plans(connection, [writes.plan for writes in registrations if writes.plan is not None])
-    tell(connection, [_registered(writes.device) for writes in registrations])
+    if is_heard(connection, OutboxHook.DEVICE_REGISTERED):
+        tell(connection, [_registered(writes.device) for writes in registrations])
 
 
 def _registered(device: Mapping[str, Any]) -> Fact:

@@ -44,9 +44,7 @@ def prepare_registration(
     serial = _serial(request.device, instance, manifest, known)
     tariff = _tariff(request, known)
     appliance = _appliance(request, known)
-    day = check_day(
-        request.registered_on or context.company.today(context.now), "The day of registration"
-    )
+    day = check_day(request.registered_on or context.today, "The day of registration")
     device: dict[str, object] = {
         "id": new_identifier(),
         "company_id": context.company.id,

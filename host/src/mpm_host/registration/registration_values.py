@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import cached_property
 
 import attrs
 
@@ -113,6 +114,11 @@ class RegistrationContext:
     now: datetime
     manifest_of: ManifestOf = no_manifest
     mapping: DeviceMapping = DeviceMapping.UNKNOWN
+
+    @cached_property
+    def today(self) -> date:
+        """The company's date; asked once for many registrations."""
+        return self.company.today(self.now)
 
 
 @attrs.frozen(kw_only=True)
