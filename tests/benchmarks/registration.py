@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import resource
+import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
@@ -26,6 +29,7 @@ from tests.support.small_company import SmallCompany
 __all__ = ["registration_figures"]
 
 _ROWS = 100_000
+_ROUNDS = 3
 _HOMES = 4  # every fourth row is a solar home system on a plan, the others are meters
 _INSTALMENTS = 12
 _VILLAGES = 50
@@ -37,6 +41,15 @@ _HEADER = (
 )  # fmt: skip
 
 
+@attrs.frozen(kw_only=True)
+class _Round:
+    """Seconds of both sides, and by how many megabytes ours let the process grow."""
+
+    ours: float
+    theirs: float
+    grown: float
+
+
 def registration_figures(*, rows: int = _ROWS) -> Iterator[Figure]:
     """Import a file on both databases, then insert its rows again with the bare driver.
 
@@ -44,16 +57,16 @@ def registration_figures(*, rows: int = _ROWS) -> Iterator[Figure]:
         rows: of the file.
     """
     look_for_garbage_seldom()  # as every command does
-    with both_databases() as urls, tempfile.TemporaryDirectory(prefix="mpm-bench-") as folder:
+    measured: dict[str, list[_Round]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="mpm-bench-") as folder:
         path = Path(folder) / "devices.csv"
         _write_file(path, rows)
-        for kind, url in urls.items():
-            engines = open_engines(url)
-            upgrade(engines.write)
-            try:
-                yield _figure(kind, engines, path, rows)
-            finally:
-                engines.dispose()
+        for _ in range(_ROUNDS):
+            with both_databases() as urls:
+                for kind, url in urls.items():
+                    measured[kind].append(_measure(url, path, rows))
+    for kind, rounds in measured.items():
+        yield _figure(kind, rounds, rows)
 
 
 def _write_file(path: Path, rows: int) -> None:
@@ -73,17 +86,31 @@ def _row(number: int) -> Sequence[object]:
     return (*village, *customer, "shs", 10_000_000 + number, "sunking", "", "", *sold)
 
 
-def _figure(kind: str, engines: Engines, path: Path, rows: int) -> Figure:
-    peak = _peak_megabytes()
-    ours = _import(engines, path, rows)
-    grown = _peak_megabytes() - peak
-    theirs = _insert_again(engines.write)
+def _measure(url: str, path: Path, rows: int) -> _Round:
+    engines = open_engines(url)
+    upgrade(engines.write)
+    try:
+        peak = _peak_megabytes()
+        ours = _import(engines, path, rows)
+        grown = _peak_megabytes() - peak
+        return _Round(ours=ours, theirs=_insert_again(engines.write), grown=grown)
+    finally:
+        engines.dispose()
+
+
+def _figure(kind: str, rounds: Sequence[_Round], rows: int) -> Figure:
+    ratios = sorted(each.theirs / each.ours for each in rounds)
+    first = rounds[0]  # later ones find the memory that the comparison needed
     return Figure(
         name=f"bulk registration against the driver's own bulk insert of the same rows, {kind}",
-        value=theirs / ours,
+        value=statistics.median(ratios),
         target=0.3,
         at_most=False,
-        note=f"{rows:,} rows: {ours:.1f} s against {theirs:.1f} s; memory grew by {grown:.0f} MB",
+        note=(
+            f"{rows:,} rows: best {min(each.ours for each in rounds):.1f} s against "
+            f"{min(each.theirs for each in rounds):.1f} s; ratios of {_ROUNDS} rounds "
+            f"{', '.join(f'{ratio:.2f}' for ratio in ratios)}; memory grew by {first.grown:.0f} MB"
+        ),
         command="python -m tests.benchmarks --only registration",
     )
 
