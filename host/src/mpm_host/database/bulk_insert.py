@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.types import TypeEngine
+
+from mpm_host.database.column_types import Instant
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -99,7 +102,7 @@ def _copied(cursor: Cursor[object], statement: str, rows: Sequence[Sequence[obje
 def _statement(table: sa.Table, names: tuple[str, ...], dialect: Dialect) -> _Statement:
     compiled = sa.insert(table).compile(dialect=dialect, column_keys=list(names))
     order = tuple(compiled.positiontup or compiled.binds)
-    converts = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
+    converts = [_conversion(table.c[name].type, dialect) for name in order]
     if dialect.name == "postgresql":
         quote = dialect.identifier_preparer
         columns = ", ".join(quote.format_column(table.c[name]) for name in order)
@@ -112,6 +115,14 @@ def _statement(table: sa.Table, names: tuple[str, ...], dialect: Dialect) -> _St
         conversions={n: convert for n, convert in enumerate(converts) if convert is not None},
         defaults={name: _default(table.c[name]) for name in order if name not in names},
     )
+
+
+def _conversion(kind: TypeEngine[object], dialect: Dialect) -> Callable[[object], object] | None:
+    """Return what a column's type makes of its values; days and moments come again and again."""
+    convert = kind.dialect_impl(dialect).bind_processor(dialect)
+    if convert is not None and isinstance(kind, sa.Date | Instant):
+        return lru_cache(maxsize=1024)(convert)
+    return convert
 
 
 def _default(column: sa.Column[object]) -> object:

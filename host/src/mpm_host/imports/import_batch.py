@@ -146,6 +146,8 @@ class BatchDecisions:
         return NewCustomer(name=row.name, surname=row.surname, phone=row.phone)
 
     def _details(self, row: ImportRow) -> dict[str, object]:
+        if not row.details:
+            return {}
         context = self._context
         instance = context.directory.instance_named(context.company.id, row.manufacturer)
         manifest = context.manifest_of(instance) if instance is not None else None
