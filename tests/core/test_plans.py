@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from fractions import Fraction
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +38,16 @@ def dated(*rows: tuple[date, int]) -> Plan:
     return shs(*(row(f"r{n}", due_on, 700, left) for n, (due_on, left) in enumerate(rows)))
 
 
+def after_down_payment(paid_on: date, *due: date) -> Plan:
+    """Return a plan of a down payment, first in order, and open rows of 700."""
+    down_payment = attrs.evolve(row("d", paid_on, 700, PAID), is_down_payment=True)
+    return shs(down_payment, *(row(f"r{n}", day, 700, OPEN) for n, day in enumerate(due)))
+
+
+PAID, OPEN = 0, 700
 T_01 = monthly((40, 0), (495, 0), (385, 385), (385, 385))
 T_02 = monthly((385, 0), (385, 100), (385, 385))
 T_03 = monthly((385, 0), (385, 0))
-PAID, OPEN = 0, 700
 
 
 @pytest.mark.parametrize(
@@ -87,8 +94,21 @@ def test_800_buy_8_days_whatever_is_left_of_the_current_row(left):
         (dated((date(2026, 9, 1), PAID), (date(2026, 9, 8), PAID), (date(2026, 9, 15), OPEN)), 7),
         (dated((date(2026, 9, 1), OPEN), (date(2026, 9, 1), OPEN)), 30),
         (dated((date(2026, 9, 8), PAID), (date(2026, 9, 1), OPEN)), 7),
+        (after_down_payment(date(2026, 9, 15), date(2026, 9, 1)), 14),
+        (after_down_payment(date(2026, 9, 15), date(2026, 9, 1), date(2026, 9, 8)), 7),
     ],
-    ids=["T-06", "T-07", "T-08", "T-09", "T-10", "T-11", "same-day", "paid-neighbour-follows"],
+    ids=[
+        "T-06",
+        "T-07",
+        "T-08",
+        "T-09",
+        "T-10",
+        "T-11",
+        "same-day",
+        "paid-neighbour-follows",
+        "before-the-down-payment",
+        "first-of-two-before-the-down-payment",
+    ],
 )
 def test_gap_reaches_to_the_next_row_else_back_else_is_30_days(plan, gap):
     assert price_basis(plan).gap_days == gap

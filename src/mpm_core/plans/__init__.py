@@ -191,23 +191,23 @@ def price_basis(plan: Plan) -> PriceBasis:
         return PriceBasis(cost=plan.price_per_day, gap_days=1)
     if plan.is_settled:
         return PriceBasis(cost=0, gap_days=DEFAULT_GAP_DAYS)
-    position = _priced_row(plan.rows)
-    return PriceBasis(cost=plan.rows[position].cost, gap_days=_gap_days(plan.rows, position))
+    row = _priced_row(plan.rows)
+    return PriceBasis(cost=row.cost, gap_days=_gap_days(plan.rows, row))
 
 
-def _priced_row(rows: tuple[PlanRow, ...]) -> int:
-    """Return the position of the earliest open instalment, or else of the last row of any cost."""
-    is_open = [row.is_open and not row.is_down_payment for row in rows]
-    if any(is_open):
-        return is_open.index(True)
-    return max(position for position, row in enumerate(rows) if row.cost)
+def _priced_row(rows: tuple[PlanRow, ...]) -> PlanRow:
+    """Return the earliest open instalment, or else the last row of any cost."""
+    open_instalments = (row for row in rows if row.is_open and not row.is_down_payment)
+    return next(open_instalments, None) or [row for row in rows if row.cost][-1]
 
 
-def _gap_days(rows: tuple[PlanRow, ...], position: int) -> int:
+def _gap_days(rows: tuple[PlanRow, ...], row: PlanRow) -> int:
+    """Return the days from a row to the next by due date, wherever it stands in the plan."""
     if len(rows) == 1:
         return DEFAULT_GAP_DAYS
-    earlier = min(position, len(rows) - 2)  # the last row looks back to the one before it
-    gap = (rows[earlier + 1].due_on - rows[earlier].due_on).days
+    by_day = sorted(rows, key=lambda each: (each.due_on, each.id))
+    earlier = min(by_day.index(row), len(rows) - 2)  # the last row looks back to the one before it
+    gap = (by_day[earlier + 1].due_on - by_day[earlier].due_on).days
     return gap or DEFAULT_GAP_DAYS
 
 
