@@ -133,6 +133,17 @@ def test_a_sale_and_its_push_are_one_request_however_often_it_comes(counter):
     assert len(counter.api.ok("GET", "/pushes")["items"]) == 1
 
 
+def test_a_push_that_was_paid_meanwhile_is_answered_again_as_it_was(counter):
+    sale = counter.sell()
+    counter.answer(sale, "failed")
+    ask = {"instance": "acme", "sale_id": sale["id"], "amount": "200", "msisdn": "0712345678"}
+    key = {"Idempotency-Key": "push-1"}
+    first = counter.api.ok("POST", "/pushes", ask, headers=key)
+    counter.api.ok("POST", "/cash-payments", {"amount": "1000", "sale_id": sale["id"]})
+    assert counter.api.ok("POST", "/pushes", ask, headers=key) == first
+    assert counter.api.refused("POST", "/pushes", ask) == (422, "plan_already_settled")
+
+
 def test_a_push_that_fails_says_what_to_do_and_can_be_asked_again(counter):
     sale = counter.sell()
     failed = counter.answer(sale, "failed")

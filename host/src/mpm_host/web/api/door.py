@@ -28,6 +28,7 @@ from mpm_host.web.api.idempotency import (
     RequestKey,
     StoredAnswer,
     claim,
+    is_answered,
     read_key,
     release,
     store,
@@ -120,9 +121,9 @@ class ApiDoor:
             query=read_query(request.query, operation.query),
             **self._content(operation, request),  # type: ignore[arg-type]  # body and raw
         )
-        if operation.prepare is not None:
-            call = attrs.evolve(call, prepared=operation.prepare(call))
         key = _request_key(operation, request, principal)
+        if operation.prepare is not None and not self._is_answered(key):
+            call = attrs.evolve(call, prepared=operation.prepare(call))
         outgoing = self._run(operation, call, key)
         if operation.after is not None:
             operation.after(call)
@@ -183,6 +184,13 @@ class ApiDoor:
         return {}
 
     # --- the work ---------------------------------------------------------------------------------
+
+    def _is_answered(self, key: RequestKey | None) -> bool:
+        """Tell whether a request was answered: what held then need not hold for its repeat."""
+        if key is None:
+            return False
+        with self._host.engines.read.connect() as connection:
+            return is_answered(connection, key)
 
     def _run(self, operation: Operation, call: Call, key: RequestKey | None) -> Outgoing:
         if operation.read is not None:

@@ -19,7 +19,15 @@ from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.web.api.problems import ApiCode, ProblemError
 
-__all__ = ["RequestKey", "StoredAnswer", "claim", "read_key", "release", "store"]
+__all__ = [
+    "RequestKey",
+    "StoredAnswer",
+    "claim",
+    "is_answered",
+    "read_key",
+    "release",
+    "store",
+]
 
 _KEPT = timedelta(days=3)
 _ABANDONED = timedelta(minutes=10)  # a claim whose process died
@@ -94,6 +102,17 @@ def claim(
     except sa.exc.IntegrityError:
         return _known(connection, request, vault, now)
     return None
+
+
+def is_answered(connection: Connection, request: RequestKey) -> bool:
+    """Tell whether this very request was answered already; changes nothing."""
+    query = sa.select(_I.id).where(
+        _I.scope == request.scope,
+        _I.key == request.key,
+        _I.digest == request.digest,
+        _I.status.is_not(None),
+    )
+    return connection.execute(query).first() is not None
 
 
 def store(connection: Connection, request: RequestKey, answer: StoredAnswer, vault: Vault) -> None:

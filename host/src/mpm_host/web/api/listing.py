@@ -26,7 +26,7 @@ def view_of(kind: type[Kind], row: object) -> Kind:
 def find_row(
     call: Call,
     connection: Connection,
-    table: sa.Table,
+    table: sa.FromClause,
     identifier: str,
     code: str,
     *conditions: sa.ColumnElement[bool],
@@ -49,7 +49,7 @@ def find_row(
 def list_page(
     call: Call,
     connection: Connection,
-    table: sa.Table,
+    table: sa.FromClause,
     kind: type[Kind],
     *conditions: sa.ColumnElement[bool],
 ) -> Page[Kind]:
