@@ -74,15 +74,17 @@ class _Batch:
         self._vault = vault
         self._now = clock()
         self._payments = find_payments(connection, [c.keys for c in commands], lock=True)
-        self._sales = read_paid_sales(connection, self._plan_ids(commands))
+        sales = read_paid_sales(connection, self._plan_ids(commands))
         self._owners, accounts = load_accounts(
             connection,
             directory,
             self._addressed(commands),
             self._now,
             lock=True,
-            buyers=[sale.customer_id for sale in self._sales.values()],
+            buyers=[sale.customer_id for sale in sales.values()],
         )
+        # Once more: only under the customers' locks does nobody take a sale back.
+        self._sales = read_paid_sales(connection, sales)
         self._accounts = dict(accounts)  # each payment meets what the one before it left
         self.writes = BookingWrites(self._accounts)
         self._conflicts = Conflicts(connection=connection, writes=self.writes, now=self._now)

@@ -128,6 +128,7 @@ def lock_sale_for_push(connection: Connection, company_id: str, sale_id: str) ->
     sale = _find_sale(connection, company_id, sale_id)
     c, p, u = t.customers.c, t.payments.c, pushes.c
     connection.execute(sa.select(c.id).where(c.id == sale.customer_id).with_for_update())
+    _find_sale(connection, company_id, sale_id)  # once more: it may have been taken back meanwhile
     query = (
         sa.select(u.id, u.status)
         .join(t.payments, p.id == u.payment_id)
