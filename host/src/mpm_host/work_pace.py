@@ -52,10 +52,10 @@ class WorkPace:
 
     def hurry(self) -> None:
         """Look now, and often for a while: there is work."""
-        was_quick = self.is_quick
-        self._busy_until = self._monotonic() + self._busy
-        if not was_quick:
-            with self._changed:
+        with self._changed:
+            was_quick = self.is_quick
+            self._busy_until = self._monotonic() + self._busy
+            if not was_quick:
                 self._changed.notify_all()
 
     def end(self) -> None:
