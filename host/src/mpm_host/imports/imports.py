@@ -15,8 +15,8 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
+from mpm_host.database.turns import wait_for_turn
 from mpm_host.imports.import_batch import BatchDecisions, decide
 from mpm_host.imports.import_lookup import look_up
 from mpm_host.imports.import_memory import FileMemory, file_memory
@@ -182,10 +182,8 @@ class _Run:
         return refused, decisions
 
     def _wait_for_other_imports(self, connection: Connection) -> None:
-        """Let one batch of a company be written at a time; payments do not wait for this lock."""
-        c = t.companies.c
-        query = sa.select(c.id).where(c.id == self._context.company.id)
-        connection.execute(query.with_for_update(key_share=True))
+        """Let one batch of a company be written at a time; payments do not wait for this."""
+        wait_for_turn(connection, f"mpm_import writing {self._context.company.id}")
 
     def _decide(
         self, connection: Connection, batch: Sequence[RawRow]
