@@ -56,6 +56,7 @@ class Services:
 
     def __init__(self, host: Host, *, workers: bool, limits: WorkLimits = _LIMITS) -> None:
         self._host = host
+        self._stopping = threading.Event()
         resources = host.resources
         self.metrics = Metrics(directory=resources.directory, clock=host.clock)
         self.metrics.add(
@@ -98,7 +99,9 @@ class Services:
             wake=self.wake,
         )
         self.teller = Teller(resources)
-        self.imports = ImportWorker(resources, plan_of=host.house.plan_of)
+        self.imports = ImportWorker(
+            resources, plan_of=host.house.plan_of, is_stopping=self._stopping.is_set
+        )
         keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
@@ -123,7 +126,6 @@ class Services:
         self._accrual = AccessAccrual(
             engines=host.engines, clock=host.clock, directory=resources.directory
         )
-        self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, name="housekeeper", daemon=True
         )

@@ -36,6 +36,7 @@ imports = sa.Table(
     sa.Column("detail", sa.String(500), nullable=False, default=""),  # why it failed
     sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with every take-over
     sa.Column("failures", sa.Integer, nullable=False, default=0),  # in a row
+    sa.Column("lease_until", Instant),  # while it runs: until then nobody else may take it
     sa.Column("next_at", Instant),  # when to work on it; none once it has ended
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     sa.Column("created_at", Instant, nullable=False),

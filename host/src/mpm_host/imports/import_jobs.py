@@ -7,6 +7,7 @@ So the file is taken, a job is answered, and the report is asked for later.
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,10 +15,12 @@ from enum import StrEnum
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
+from mpm_core import UserError
 from mpm_host.companies.audit_trail import Actor, write_audit
 from mpm_host.database.import_tables import imports
+from mpm_host.database.turns import wait_for_turn
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.imports.imports import ImportOptions, ImportSummary
@@ -31,12 +34,15 @@ __all__ = [
     "fail_import",
     "note_progress",
     "queue_import",
+    "read_import",
+    "release_import",
     "take_import",
 ]
 
 SHOWN_ERRORS = 1000  # of the report
 _DETAIL_LENGTH = 500
 _MOST_BEGINNINGS = 5
+_TURN = timedelta(seconds=5)  # until an import asks again whether another of its company has ended
 _I = imports.c
 
 
@@ -73,7 +79,6 @@ class TakenImport:
 
     id: str
     company_id: str
-    content: bytes = attrs.field(repr=False)
     options: ImportOptions
     actor: str
     fence: int
@@ -110,33 +115,91 @@ def queue_import(connection: Connection, vault: Vault, new: NewImport, by: Actor
 
 
 def take_import(
-    connection: Connection, vault: Vault, import_id: str, now: datetime, lease: timedelta
+    connection: Connection, import_id: str, now: datetime, lease: timedelta
 ) -> TakenImport | None:
     """Take an import that is due, for the length of the lease; `None` if there is nothing to do.
 
-    One that was begun often and never came to its end is failed: it would only break off again.
+    Also while somebody has it: work is handed over more than once. While another import of its
+    company runs it is due a little later. One that was begun often and never came to its end is
+    failed: it would only break off again. What reads the file comes after this has been committed,
+    so that a file that ends its process counts.
     """
-    query = sa.select(imports).where(_I.id == import_id, _I.next_at.is_not(None))
-    row = connection.execute(query.with_for_update()).mappings().one_or_none()
-    if row is None:
+    is_due = (_I.id == import_id, _I.next_at.is_not(None))
+    company_id = connection.scalar(sa.select(_I.company_id).where(*is_due))
+    if company_id is None:
         return None
+    wait_for_turn(connection, f"mpm_import taking {company_id}")
+    columns = (each for each in _I if each is not _I.file)
+    query = sa.select(*columns).where(*is_due).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or (row["lease_until"] is not None and row["lease_until"] > now):
+        return None
+    if _is_another_running(connection, company_id, now):
+        later = sa.update(imports).where(_I.id == import_id).values(next_at=now + _TURN)
+        connection.execute(later)
+        return None
+    return _begin(connection, row, now, lease)
+
+
+def _is_another_running(connection: Connection, company_id: str, now: datetime) -> bool:
+    """Tell whether somebody carries out an import of the company."""
+    query = sa.select(_I.id).where(_I.company_id == company_id, _I.lease_until > now)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _begin(
+    connection: Connection, row: RowMapping, now: datetime, lease: timedelta
+) -> TakenImport | None:
     taken = TakenImport(
         id=row["id"],
         company_id=row["company_id"],
-        content=zlib.decompress(base64.b64decode(vault.open(row["file"]))),
         options=ImportOptions(dry_run=row["dry_run"], all_or_nothing=row["all_or_nothing"]),
         actor=row["actor"],
         fence=row["fence"] + 1,
     )
     begun = {"fence": taken.fence, "failures": row["failures"] + 1}
+    update = sa.update(imports).where(_I.id == taken.id)
     if row["failures"] >= _MOST_BEGINNINGS:
-        connection.execute(sa.update(imports).where(_I.id == import_id).values(**begun))
+        connection.execute(update.values(**begun))
         what = f"It was begun {_MOST_BEGINNINGS} times and never ended; send the file again."
         fail_import(connection, taken, what, now)
         return None
-    fresh = {"status": ImportStatus.RUNNING, "rows_done": 0, "next_at": now + lease}
-    connection.execute(sa.update(imports).where(_I.id == import_id).values(**begun, **fresh))
+    until = now + lease
+    fresh = {"status": ImportStatus.RUNNING, "rows_done": 0, "next_at": until, "lease_until": until}
+    connection.execute(update.values(**begun, **fresh))
     return taken
+
+
+def read_import(connection: Connection, vault: Vault, taken: TakenImport) -> bytes:
+    """Return the file of an import that was taken.
+
+    Raises:
+        UserError: it cannot be decrypted or unpacked, and never will be.
+    """
+    sealed = connection.scalar(sa.select(_I.file).where(_I.id == taken.id))
+    try:
+        return zlib.decompress(base64.b64decode(vault.open(sealed or b"")))
+    except (UserError, binascii.Error, zlib.error):
+        raise UserError(
+            "The stored file cannot be read: it is damaged, or [host] secret_key is another one "
+            "than when it was sent; send the file again."
+        ) from None
+
+
+def release_import(connection: Connection, taken: TakenImport, next_at: datetime) -> bool:
+    """Give an import back that broke off through no fault of its own: this beginning counts not."""
+    updated = connection.execute(
+        sa.update(imports)
+        .where(_I.id == taken.id, _I.fence == taken.fence)
+        .values(
+            status=ImportStatus.QUEUED,
+            failures=_I.failures - 1,
+            fence=_I.fence + 1,
+            lease_until=None,
+            next_at=next_at,
+        )
+    )
+    return updated.rowcount == 1
 
 
 def note_progress(
@@ -146,7 +209,7 @@ def note_progress(
     updated = connection.execute(
         sa.update(imports)
         .where(_I.id == taken.id, _I.fence == taken.fence)
-        .values(rows_done=rows_done, next_at=until)
+        .values(rows_done=rows_done, next_at=until, lease_until=until)
     )
     return updated.rowcount == 1
 
@@ -181,6 +244,6 @@ def _end(connection: Connection, taken: TakenImport, now: datetime, **values: ob
     updated = connection.execute(
         sa.update(imports)
         .where(_I.id == taken.id, _I.fence == taken.fence)
-        .values(file=None, next_at=None, finished_at=now, **values)
+        .values(file=None, next_at=None, lease_until=None, finished_at=now, **values)
     )
     return updated.rowcount == 1

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 
 from mpm_core import Manifest, UserError
+from mpm_host.database.outages import is_outage
 from mpm_host.directory import InstanceRecord
 from mpm_host.imports.import_jobs import (
     SHOWN_ERRORS,
@@ -21,6 +23,8 @@ from mpm_host.imports.import_jobs import (
     end_import,
     fail_import,
     note_progress,
+    read_import,
+    release_import,
     take_import,
 )
 from mpm_host.imports.import_report import RowReport, RowStatus
@@ -35,6 +39,11 @@ _LOG = structlog.get_logger(__name__)
 _LEASE = timedelta(minutes=2)
 _LONG_LEASE = timedelta(hours=1)  # of one transaction: it can tell nothing before its end
 _ROWS_BETWEEN = 1000  # between two notes of progress: a batch
+_AFTER_OUTAGE = timedelta(seconds=10)  # until an import is tried again
+
+
+class _StoppingError(Exception):
+    """This process is to end; another one carries the import out."""
 
 
 class _TakenOverError(Exception):
@@ -47,36 +56,57 @@ class ImportWorker:
     Args:
         resources: of the installation.
         plan_of: returns what a working instance is made of, by its id.
+        is_stopping: tells whether this process is to end: an import in hand is given back then.
     """
 
     def __init__(
-        self, resources: Resources, *, plan_of: Callable[[str], InstancePlan | None]
+        self,
+        resources: Resources,
+        *,
+        plan_of: Callable[[str], InstancePlan | None],
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._resources = resources
         self._plan_of = plan_of
+        self._is_stopping = is_stopping
 
     def work_on(self, import_id: str) -> None:
         """Carry out an import that is due; calling it again, or for one that ended, is harmless."""
         resources = self._resources
         with resources.engines.write.begin() as connection:
-            taken = take_import(
-                connection, resources.vault, import_id, resources.clock(), _LONG_LEASE
-            )
+            taken = take_import(connection, import_id, resources.clock(), _LONG_LEASE)
         if taken is None:
             return
         try:
             self._carry_out(taken)
         except _TakenOverError:
             _LOG.info("import_taken_over", import_id=import_id)
+        except _StoppingError:
+            _LOG.info("import_given_back", import_id=import_id)
+            self._release(taken, timedelta())
+        except sa.exc.SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            # Only the kind of error: its text repeats phone numbers.
+            _LOG.warning("import_put_off", import_id=import_id, error=type(error).__name__)
+            self._release(taken, _AFTER_OUTAGE)
         except UserError as error:
+            _LOG.warning("import_failed", import_id=import_id)
             with resources.engines.write.begin() as connection:
                 fail_import(connection, taken, str(error), resources.clock())
 
+    def _release(self, taken: TakenImport, wait: timedelta) -> None:
+        resources = self._resources
+        with resources.engines.write.begin() as connection:
+            release_import(connection, taken, resources.clock() + wait)
+
     def _carry_out(self, taken: TakenImport) -> None:
-        progress = _Progress(self._resources, taken)
+        progress = _Progress(self._resources, taken, self._is_stopping)
+        with self._resources.engines.read.connect() as connection:
+            content = read_import(connection, self._resources.vault, taken)
         with tempfile.TemporaryDirectory(prefix="mpm-import-") as folder:
             path = Path(folder) / "import.csv"
-            path.write_bytes(taken.content)
+            path.write_bytes(content)
             progress.note()
             context = self._context(taken)
             engines = self._resources.engines
@@ -102,18 +132,28 @@ class ImportWorker:
 class _Progress:
     """Counts rows, keeps the first errors, and holds the import while it goes on."""
 
-    def __init__(self, resources: Resources, taken: TakenImport) -> None:
+    def __init__(
+        self, resources: Resources, taken: TakenImport, is_stopping: Callable[[], bool]
+    ) -> None:
         self._resources = resources
         self._taken = taken
+        self._is_stopping = is_stopping
         self._rows = 0
         self.refused: list[dict[str, object]] = []
 
     def report(self, row: RowReport) -> None:
-        """Hear of one row."""
+        """Hear of one row.
+
+        Raises:
+            _StoppingError: the process is to end. Raised between two batches, or inside of the
+                transaction of all or nothing, which is rolled back.
+        """
         self._rows += 1
         if row.status is RowStatus.ERROR and len(self.refused) < SHOWN_ERRORS:
             self.refused.append({"row": row.row, "code": row.code, "message": row.message})
         if self._rows % _ROWS_BETWEEN == 0:
+            if self._is_stopping():
+                raise _StoppingError
             self.note()
 
     def note(self) -> None:

@@ -72,6 +72,7 @@ def _make_import() -> None:
         sa.Column("detail", sa.String(length=500), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("next_at", sa.BigInteger(), nullable=True),
         sa.Column("handed", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
