@@ -12,5 +12,5 @@ pytest_plugins = (
     "tests.support.installed_plugins",
     "tests.support.hosts",
     "tests.support.command_line",
-    "tests.support.worlds",
+    "tests.support.running_world",
 )

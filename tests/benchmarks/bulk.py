@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_host.database import tables as t
+from tests.benchmarks.settling import settle
 
 __all__ = ["copy_customers", "copy_history"]
 
@@ -26,8 +27,6 @@ _FINISHED: Mapping[str, Mapping[str, object]] = {
     "mpm_message": {"status": "sent", "next_at": None, "sent_at": 1},
     "mpm_device": {"next_at": None},
 }
-# What a database does by itself after a while; here it must not be measured.
-_TIDY = {"sqlite": ("ANALYZE",), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 _COPIED = (t.payments, t.entries, t.orders, t.messages)
 
 
@@ -41,7 +40,7 @@ def copy_customers(engine: Engine, *, devices: int) -> None:
         connection.execute(_copy(t.customers, c.id.in_(templates), 0, rounds))
         owned = t.devices.c.customer_id.in_(templates)
         connection.execute(_copy(t.devices, owned, 0, rounds, owners=True))
-    _tidy(engine)
+    settle(engine)
 
 
 def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> None:
@@ -61,13 +60,7 @@ def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> N
         for table in _COPIED:
             key = table.c.id if table is t.payments else table.c.payment_id
             connection.execute(_copy(table, key.in_(templates), first, rounds))
-    _tidy(engine)
-
-
-def _tidy(engine: Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in _TIDY[engine.dialect.name]:
-            connection.exec_driver_sql(statement)
+    settle(engine)
 
 
 def _copy(

@@ -7,19 +7,26 @@ import sqlalchemy as sa
 from host.tests.api.conftest import PLUGINS
 from host.tests.api.worlds import Shop
 from mpm_host.database.outbox_tables import pushes
+from mpm_host.encryption import new_key
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.verification.verification import verify
 
-__all__ = ["PUSHING_CONFIG", "SERIAL", "Telecom"]
+__all__ = ["SERIAL", "Telecom", "pushing_config"]
 
 SERIAL = "47001234567"
-PUSHING_CONFIG = """\
+_CONFIG = """\
 [host]
 database = "{database_url}"
 allowed_plugins = ["calin", "sunking", "airtel", "acme-pay"]
 secret_key = "{secret_key}"
 mode = "development"
 """
+
+
+def pushing_config(database_url, plugin_folder):
+    """Install Acme Pay and return an installation's text that allows it."""
+    plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
+    return _CONFIG.format(database_url=database_url, secret_key=new_key())
 
 
 class Telecom:

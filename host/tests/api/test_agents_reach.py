@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host.tests.api.telecoms import PUSHING_CONFIG, SERIAL, Telecom
+from host.tests.api.telecoms import SERIAL, Telecom, pushing_config
 from host.tests.api.test_agents import Field
 from mpm_core.simulation.server import serve
-from mpm_host.encryption import new_key
 from mpm_host.verification.verification import verify
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -17,8 +16,7 @@ METER = SERIAL
 
 @pytest.fixture
 def config_text(database_url, plugin_folder):
-    plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
-    return PUSHING_CONFIG.format(database_url=database_url, secret_key=new_key())
+    return pushing_config(database_url, plugin_folder)
 
 
 @pytest.fixture

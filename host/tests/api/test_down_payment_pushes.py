@@ -8,12 +8,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from host.tests.api.telecoms import PUSHING_CONFIG, Telecom
+from host.tests.api.telecoms import Telecom, pushing_config
 from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
 from mpm_host.commands import cli
 from mpm_host.database import tables as t
-from mpm_host.encryption import new_key
 from tests.kit.acme_pay import AcmePaySimulator
 
 HOME = "12345678"
@@ -21,8 +20,7 @@ HOME = "12345678"
 
 @pytest.fixture
 def config_text(database_url, plugin_folder):
-    plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
-    return PUSHING_CONFIG.format(database_url=database_url, secret_key=new_key())
+    return pushing_config(database_url, plugin_folder)
 
 
 class Counter(Telecom):

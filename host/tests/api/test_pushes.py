@@ -8,13 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host.tests.api.telecoms import PUSHING_CONFIG, SERIAL, Telecom
+from host.tests.api.telecoms import SERIAL, Telecom, pushing_config
 from mpm_core import SimulatedReply
 from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
-from mpm_host.encryption import new_key
 from mpm_host.pushes.push_store import announce, hear_of_push, load_push
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -24,8 +23,7 @@ PHONE = "+255712345678"
 
 @pytest.fixture
 def config_text(database_url, plugin_folder):
-    plugin_folder.install("acme-pay", code="from tests.kit.acme_pay import AcmePay as Plugin\n")
-    return PUSHING_CONFIG.format(database_url=database_url, secret_key=new_key())
+    return pushing_config(database_url, plugin_folder)
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.database.agent_tables import agent_entries
 from mpm_host.directory import CompanyRecord
-from mpm_host.identifiers import new_identifier
-from mpm_host.payments.ledger import LedgerAccount
 from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.down_payment_entries import down_payment_entries
 from mpm_host.registration.sale_changes import delete_sale
 
 __all__ = ["delete_sale_of_anybody"]
@@ -108,40 +107,19 @@ def _give_back(connection: Connection, taken: _Taken, plan_id: str, actor: Actor
     movement = Movement(kind=EntryKind.REVERSAL, amount=-taken.amount, commission=-taken.commission)
     source = Source(plan_id=plan_id)
     write_movements(connection, taken.agent, (movement,), source, actor)
+    row = _find_paid_row(connection, plan_id)
+    given_back = down_payment_entries(row, str(row["id"]), -taken.amount, actor.at)
+    connection.execute(sa.insert(t.entries), list(given_back))
     r = t.plan_rows.c
-    row = connection.execute(
-        sa.select(r.id, r.company_id, r.customer_id).where(r.plan_id == plan_id, r.is_down_payment)
-    ).one()
-    _write_journal(connection, taken, row, actor)
-    connection.execute(
-        sa.update(t.plan_rows).where(r.id == row.id).values(remaining=r.remaining + taken.amount)
-    )
+    remaining = r.remaining + taken.amount
+    connection.execute(sa.update(t.plan_rows).where(r.id == row["id"]).values(remaining=remaining))
 
 
-def _write_journal(
-    connection: Connection, taken: _Taken, row: Row[*tuple[Any, ...]], actor: Actor
-) -> None:
-    """Book the opposite of what the sale booked."""
-    journal_id = new_identifier()
-    booked = (
-        (LedgerAccount.CASH, taken.amount, ""),
-        (LedgerAccount.DOWN_PAYMENT, -taken.amount, row.id),
+def _find_paid_row(connection: Connection, plan_id: str) -> dict[str, object]:
+    r, p = t.plan_rows.c, t.plans.c
+    query = (
+        sa.select(r.id, p.company_id, p.customer_id, p.currency)
+        .join(t.plans, p.id == r.plan_id)
+        .where(r.plan_id == plan_id, r.is_down_payment)
     )
-    connection.execute(
-        sa.insert(t.entries),
-        [
-            {
-                "id": new_identifier(),
-                "company_id": row.company_id,
-                "journal_id": journal_id,
-                "customer_id": row.customer_id,
-                "position": position,
-                "account": account.value,
-                "amount": amount,
-                "currency": taken.agent.account.currency,
-                "refers_to": refers_to,
-                "at": actor.at,
-            }
-            for position, (account, amount, refers_to) in enumerate(booked)
-        ],
-    )
+    return {**connection.execute(query).mappings().one()}

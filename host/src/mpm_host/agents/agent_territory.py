@@ -54,10 +54,8 @@ def require_own_device(connection: Connection, agent: StoredAgent, serial: str) 
         ServiceRefused: `outside_mini_grid`.
     """
     d = t.devices.c
-    query = sa.select(d.customer_id).where(d.company_id == agent.company_id, d.serial == serial)
-    customer_id = connection.execute(query).scalar_one_or_none()
-    if customer_id is not None:
-        require_own_customer(connection, agent, customer_id)
+    owner = sa.select(d.customer_id).where(d.company_id == agent.company_id, d.serial == serial)
+    _require_own_or_nobody(connection, agent, owner)
 
 
 def require_own_sale(connection: Connection, agent: StoredAgent, sale_id: str) -> None:
@@ -67,8 +65,15 @@ def require_own_sale(connection: Connection, agent: StoredAgent, sale_id: str) -
         ServiceRefused: `outside_mini_grid`.
     """
     p = t.plans.c
-    query = sa.select(p.customer_id).where(p.company_id == agent.company_id, p.id == sale_id)
-    customer_id = connection.execute(query).scalar_one_or_none()
+    buyer = sa.select(p.customer_id).where(p.company_id == agent.company_id, p.id == sale_id)
+    _require_own_or_nobody(connection, agent, buyer)
+
+
+def _require_own_or_nobody(
+    connection: Connection, agent: StoredAgent, customer: sa.Select[str | None]
+) -> None:
+    """Check the customer that a query finds; where there is none, others refuse or nobody need."""
+    customer_id = connection.execute(customer).scalar_one_or_none()
     if customer_id is not None:
         require_own_customer(connection, agent, customer_id)
 

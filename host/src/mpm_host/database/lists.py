@@ -33,7 +33,7 @@ def among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
 
 
 def as_list(values: Iterable[Any]) -> Sequence[Any]:
-    """Return different values in order: so that rows are locked in one order everywhere."""
+    """Return what `among` takes: each value once, and in order, whatever they came in."""
     return sorted(set(values))
 
 

@@ -42,6 +42,8 @@ __all__ = [
 SHOWN_ERRORS = 1000  # of the report
 _DETAIL_LENGTH = 500
 _MOST_BEGINNINGS = 5
+_LEASE = timedelta(minutes=2)
+_LONG_LEASE = timedelta(hours=1)  # of one transaction: it can tell nothing before its end
 _TURN = timedelta(seconds=5)  # until an import asks again whether another of its company has ended
 _I = imports.c
 
@@ -114,10 +116,8 @@ def queue_import(connection: Connection, vault: Vault, new: NewImport, by: Actor
     return import_id
 
 
-def take_import(
-    connection: Connection, import_id: str, now: datetime, lease: timedelta
-) -> TakenImport | None:
-    """Take an import that is due, for the length of the lease; `None` if there is nothing to do.
+def take_import(connection: Connection, import_id: str, now: datetime) -> TakenImport | None:
+    """Take an import that is due, for the length of a lease; `None` if there is nothing to do.
 
     Also while somebody has it: work is handed over more than once. While another import of its
     company runs it is due a little later. One that was begun often and never came to its end is
@@ -138,7 +138,7 @@ def take_import(
         later = sa.update(imports).where(_I.id == import_id).values(next_at=now + _TURN)
         connection.execute(later)
         return None
-    return _begin(connection, row, now, lease)
+    return _begin(connection, row, now)
 
 
 def _is_another_running(connection: Connection, company_id: str, now: datetime) -> bool:
@@ -147,9 +147,7 @@ def _is_another_running(connection: Connection, company_id: str, now: datetime) 
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _begin(
-    connection: Connection, row: RowMapping, now: datetime, lease: timedelta
-) -> TakenImport | None:
+def _begin(connection: Connection, row: RowMapping, now: datetime) -> TakenImport | None:
     taken = TakenImport(
         id=row["id"],
         company_id=row["company_id"],
@@ -164,7 +162,7 @@ def _begin(
         what = f"It was begun {_MOST_BEGINNINGS} times and never ended; send the file again."
         fail_import(connection, taken, what, now)
         return None
-    until = now + lease
+    until = now + (_LONG_LEASE if taken.options.all_or_nothing else _LEASE)
     fresh = {"status": ImportStatus.RUNNING, "rows_done": 0, "next_at": until, "lease_until": until}
     connection.execute(update.values(**begun, **fresh))
     return taken
@@ -203,9 +201,13 @@ def release_import(connection: Connection, taken: TakenImport, next_at: datetime
 
 
 def note_progress(
-    connection: Connection, taken: TakenImport, rows_done: int, until: datetime
+    connection: Connection, taken: TakenImport, rows_done: int, now: datetime
 ) -> bool:
-    """Keep how far an import is, and hold it longer; tell whether it is still this worker's."""
+    """Keep how far an import is, and hold it longer; tell whether it is still this worker's.
+
+    Not for one of all or nothing: its transaction holds what this would write to.
+    """
+    until = now + _LEASE
     updated = connection.execute(
         sa.update(imports)
         .where(_I.id == taken.id, _I.fence == taken.fence)

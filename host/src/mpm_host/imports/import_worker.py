@@ -36,8 +36,6 @@ from mpm_host.resources import Resources
 __all__ = ["ImportWorker"]
 
 _LOG = structlog.get_logger(__name__)
-_LEASE = timedelta(minutes=2)
-_LONG_LEASE = timedelta(hours=1)  # of one transaction: it can tell nothing before its end
 _ROWS_BETWEEN = 1000  # between two notes of progress: a batch
 _AFTER_OUTAGE = timedelta(seconds=10)  # until an import is tried again
 
@@ -74,7 +72,7 @@ class ImportWorker:
         """Carry out an import that is due; calling it again, or for one that ended, is harmless."""
         resources = self._resources
         with resources.engines.write.begin() as connection:
-            taken = take_import(connection, import_id, resources.clock(), _LONG_LEASE)
+            taken = take_import(connection, import_id, resources.clock())
         if taken is None:
             return
         try:
@@ -160,7 +158,7 @@ class _Progress:
         """Write it down, unless the whole file is one transaction that holds the write lock."""
         if self._taken.options.all_or_nothing:
             return
-        until = self._resources.clock() + _LEASE
+        now = self._resources.clock()
         with self._resources.engines.write.begin() as connection:
-            if not note_progress(connection, self._taken, self._rows, until):
+            if not note_progress(connection, self._taken, self._rows, now):
                 raise _TakenOverError

@@ -125,10 +125,11 @@ def lock_sale_for_push(connection: Connection, company_id: str, sale_id: str) ->
     Raises:
         ServiceRefused: `unknown_sale`, `push_open`.
     """
-    sale = _find_sale(connection, company_id, sale_id)
-    c, p, u = t.customers.c, t.payments.c, pushes.c
-    connection.execute(sa.select(c.id).where(c.id == sale.customer_id).with_for_update())
-    _find_sale(connection, company_id, sale_id)  # once more: it may have been taken back meanwhile
+    c, s, p, u = t.customers.c, t.plans.c, t.payments.c, pushes.c
+    buyer = sa.select(s.customer_id).where(s.company_id == company_id, s.id == sale_id)
+    lock = sa.select(c.id).where(c.id == buyer.scalar_subquery()).with_for_update()
+    connection.execute(lock)  # first: only under it does nobody take the sale back
+    _find_sale(connection, company_id, sale_id)
     query = (
         sa.select(u.id, u.status)
         .join(t.payments, p.id == u.payment_id)

@@ -17,9 +17,9 @@ from mpm_core.plans.schedules import (
 )
 from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
-from mpm_host.payments.ledger import LedgerAccount
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.appliances import StoredAppliance
+from mpm_host.registration.down_payment_entries import down_payment_entries
 from mpm_host.registration.inputs import check_amount_given, check_day
 
 __all__ = ["PlanTerms", "PlanWrites", "SaleDevice", "prepare_sale"]
@@ -118,7 +118,7 @@ def prepare_sale(  # noqa: PLR0913, PLR0917 - who buys what on which terms, and 
     }
     rows = tuple(_plan_row(plan, row) for row in scheduled)
     paid = [str(row["id"]) for row in rows if not row["remaining"]]
-    entries = _down_payment_entries(plan, paid[0], money.down_payment, now) if paid else ()
+    entries = down_payment_entries(plan, paid[0], money.down_payment, now) if paid else ()
     return PlanWrites(plan=plan, rows=rows, entries=entries)
 
 
@@ -213,33 +213,6 @@ def _plan_row(plan: dict[str, object], row: ScheduledRow) -> dict[str, object]:
         "remaining": row.remaining,
         "is_down_payment": row.is_down_payment,
     }
-
-
-def _down_payment_entries(
-    plan: dict[str, object], row_id: str, amount: int, now: datetime
-) -> tuple[dict[str, object], ...]:
-    """Book what was taken in cash: the ledger explains the plan's paid row."""
-    journal_id = new_identifier()
-    booked = (
-        (LedgerAccount.CASH, -amount, ""),
-        (LedgerAccount.DOWN_PAYMENT, amount, row_id),
-    )
-    return tuple(
-        {
-            "id": new_identifier(),
-            "company_id": plan["company_id"],
-            "journal_id": journal_id,
-            "payment_id": None,
-            "customer_id": plan["customer_id"],
-            "position": position,
-            "account": account.value,
-            "amount": value,
-            "currency": plan["currency"],
-            "refers_to": refers_to,
-            "at": now,
-        }
-        for position, (account, value, refers_to) in enumerate(booked)
-    )
 
 
 def _check_device_fits(appliance: StoredAppliance, device: SaleDevice | None) -> None:
