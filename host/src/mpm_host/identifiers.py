@@ -12,7 +12,10 @@ IDENTIFIER_LENGTH = 32
 
 
 def new_identifier() -> str:
-    """Return a UUIDv7 as 32 hexadecimal digits: new rows land side by side in every index."""
+    """Return a UUIDv7 as 32 hexadecimal digits: new rows land side by side in every index.
+
+    Made without a call of the system, so that a busy thread keeps the interpreter meanwhile.
+    """
     return uuid_utils.uuid7().hex
 
 

@@ -42,7 +42,7 @@ class Door:
     def __init__(self, reply):
         self.reply = reply
 
-    async def answer(self, _request, _key, _path):
+    async def answer(self, _scope, _receive, _key, _path):
         return self.reply
 
 

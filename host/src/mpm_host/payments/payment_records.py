@@ -112,11 +112,13 @@ class PaymentKeys:
 
 
 _KEYS = ("reference", "number", "intent")
-# Payments with these values of one key, and perhaps a few namesakes. Two lists instead of a list of
-# pairs: SQLite answers a list of pairs by reading every payment.
+# Payments of one instance with these values of one key. Asked for several instances at once, by a
+# list of pairs or by two lists, SQLite may read every payment there is.
 _QUERIES = {
     name: sa.select(t.payments)
-    .where(among(t.payments.c.instance_id, "instances"), among(t.payments.c[name], "keys"))
+    .where(
+        t.payments.c.instance_id == sa.bindparam("instance_id"), among(t.payments.c[name], "keys")
+    )
     .order_by(t.payments.c.id)
     for name in _KEYS
 }
@@ -174,20 +176,16 @@ def find_payments(
     Args:
         connection: of the caller's transaction.
         wanted: the keys; each may name several.
-        lock: take the rows for update, in the order of their ids.
+        lock: take the rows for update, in the order of their instances and ids.
     """
-    values: dict[str, set[tuple[str, str | int]]] = {}
+    values: dict[tuple[str, str], set[str | int]] = {}
     for keys in wanted:
         for name, value in _named_keys(keys):
-            values.setdefault(name, set()).add((keys.instance_id, value))
+            values.setdefault((name, keys.instance_id), set()).add(value)
+    queries = _LOCKED if lock else _QUERIES
     records: dict[str, PaymentRecord] = {}
-    for name, pairs in sorted(values.items()):
-        given = {
-            "instances": as_list(instance_id for instance_id, _ in pairs),
-            "keys": as_list(value for _, value in pairs),
-        }
-        query = (_LOCKED if lock else _QUERIES)[name]
-        for row in connection.execute(query, given).mappings():
-            if (row["instance_id"], row[name]) in pairs:
-                records.setdefault(row["id"], PaymentRecord.from_row(row))
+    for name, instance_id in sorted(values):
+        given = {"instance_id": instance_id, "keys": as_list(values[name, instance_id])}
+        for row in connection.execute(queries[name], given).mappings():
+            records.setdefault(row["id"], PaymentRecord.from_row(row))
     return PaymentIndex(records.values())

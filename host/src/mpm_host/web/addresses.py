@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
-from litestar import Request
-from litestar.datastructures import State
+from litestar.connection import ASGIConnection
 
-__all__ = ["Address", "Network", "caller_of", "is_forwarded", "is_within"]
+__all__ = ["Address", "Caller", "Network", "caller_of", "is_forwarded", "is_within"]
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+Caller = ASGIConnection[Any, Any, Any, Any]  # a request, or what there is before one is made
 
 
-def caller_of(
-    request: Request[object, object, State], trusted_proxies: Sequence[Network]
-) -> Address | None:
+def caller_of(request: Caller, trusted_proxies: Sequence[Network]) -> Address | None:
     """Return the caller's address; nothing if it has none.
 
     Args:
@@ -33,7 +32,7 @@ def caller_of(
     return source
 
 
-def is_forwarded(request: Request[object, object, State]) -> bool:
+def is_forwarded(request: Caller) -> bool:
     """Tell whether a proxy says that it asks for somebody else."""
     return "x-forwarded-for" in request.headers or "forwarded" in request.headers
 

@@ -193,8 +193,17 @@ def can_sign(secret: Secret) -> bool:
 def _token_reader() -> PyJWS:
     """Return a reader that knows one algorithm only, whatever a token's header says."""
     from jwt import PyJWS  # noqa: PLC0415 - as above
+    from jwt.algorithms import HMACAlgorithm  # noqa: PLC0415 - as above
 
-    return PyJWS(algorithms=[_ALGORITHM])
+    class CheckedKey(HMACAlgorithm):
+        """Takes a key as it is: `can_sign` looked once at what PyJWT would look at every call."""
+
+        def prepare_key(self, key: str | bytes) -> bytes:
+            return key.encode() if isinstance(key, str) else key
+
+    reader = PyJWS(algorithms=[])
+    reader.register_algorithm(_ALGORITHM, CheckedKey(HMACAlgorithm.SHA512))
+    return reader
 
 
 def _signed_payload(token: str, secret: Secret) -> bytes | None:

@@ -5,7 +5,6 @@ Runs in a worker thread and knows nothing of the web framework.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -22,6 +21,7 @@ from mpm_host.access.bearers import BearerKind
 from mpm_host.access.principal import Principal
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.outages import is_outage
+from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.idempotency import (
@@ -80,7 +80,7 @@ class ApiDoor:
         """Answer one request; whatever a caller can cause becomes a problem."""
         began = time.monotonic()
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(correlation_id=secrets.token_hex(8))
+        structlog.contextvars.bind_contextvars(correlation_id=new_identifier())
         outgoing = self._answer_or_refuse(operation, request)
         _LOG.info(
             "api_answered",
