@@ -6,7 +6,7 @@ and messages of the copies are finished, as old ones are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from tests.benchmarks.settling import settle
 __all__ = ["copy_customers", "copy_history"]
 
 _TEMPLATES = 200
+_CHUNK = 1000  # rounds; as many times the templates are copied in one transaction
 _OFFSET = 10_000_000  # these digits after a zero replace the beginning of an id
 _REST = 10  # the character of an id that is kept first; what follows is unique enough
 _IDS = {"id", "payment_id", "order_id", "journal_id"}
@@ -33,13 +34,14 @@ _COPIED = (t.payments, t.entries, t.orders, t.messages)
 def copy_customers(engine: Engine, *, devices: int) -> None:
     """Add so many customers with a device each, copies of those that are there."""
     c = t.customers.c
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         query = sa.select(c.id).order_by(c.id).limit(_TEMPLATES)
         templates = connection.execute(query).scalars().all()
-        rounds = devices // len(templates)
-        connection.execute(_copy(t.customers, c.id.in_(templates), 0, rounds))
-        owned = t.devices.c.customer_id.in_(templates)
-        connection.execute(_copy(t.devices, owned, 0, rounds, owners=True))
+    owned = t.devices.c.customer_id.in_(templates)
+    for first, rounds in _chunks(0, devices // len(templates)):
+        with engine.begin() as connection:
+            connection.execute(_copy(t.customers, c.id.in_(templates), first, rounds))
+            connection.execute(_copy(t.devices, owned, first, rounds, owners=True))
     settle(engine)
 
 
@@ -52,15 +54,23 @@ def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> N
         first: number of the first copy; the ranges of several calls must not overlap.
         payments: how many to add.
     """
-    with engine.begin() as connection:
-        p = t.payments.c
-        query = sa.select(p.id).where(p.reference.startswith(prefix)).limit(_TEMPLATES)
-        templates = connection.execute(query).scalars().all()
-        rounds = payments // len(templates)
-        for table in _COPIED:
-            key = table.c.id if table is t.payments else table.c.payment_id
-            connection.execute(_copy(table, key.in_(templates), first, rounds))
+    p = t.payments.c
+    with engine.connect() as connection:
+        # the real ones: ids of copies come before them
+        query = sa.select(p.id).where(p.reference.startswith(prefix)).order_by(p.id.desc())
+        templates = connection.execute(query.limit(_TEMPLATES)).scalars().all()
+    for chunk, rounds in _chunks(first, payments // len(templates)):
+        with engine.begin() as connection:
+            for table in _COPIED:
+                key = table.c.id if table is t.payments else table.c.payment_id
+                connection.execute(_copy(table, key.in_(templates), chunk, rounds))
     settle(engine)
+
+
+def _chunks(first: int, rounds: int) -> Iterator[tuple[int, int]]:
+    """Cut rounds into transactions whose log a disk can hold."""
+    for begin in range(first, first + rounds, _CHUNK):
+        yield begin, min(_CHUNK, first + rounds - begin)
 
 
 def _copy(

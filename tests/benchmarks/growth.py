@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mpm_host.database.engines import open_engines
 from tests.benchmarks.bulk import copy_customers, copy_history
@@ -20,16 +20,18 @@ _PAYMENTS = 1500
 _COMMAND = "python -m tests.benchmarks --only growth"
 
 
-def growth_figures(*, large: bool) -> Iterator[Figure]:
+def growth_figures(*, large: bool, databases: Collection[str]) -> Iterator[Figure]:
     """Measure on both databases.
 
     Args:
         large: grow to a million devices and ten million payments instead of twenty and two
             hundred thousand.
+        databases: leave the others out.
     """
     end, devices = (_LARGE, _MANY_DEVICES) if large else (_LONG, _FEW_DEVICES)
     with both_databases() as urls:
-        for kind, url in urls.items():
+        for kind in databases:
+            url = urls[kind]
             with stage(url) as made:
                 made.accept("SEED", CUSTOMERS, callers=32)
                 engine = open_engines(url).write  # waits as long as copying takes, unlike a host's
