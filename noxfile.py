@@ -49,6 +49,16 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def growth(session: nox.Session) -> None:
+    """Book payments on a short and on a long history, and explain each of their statements.
+
+    What grows with the history costs many times more on the long one, so this shows on a busy
+    machine, too; the exact figure is `bench`'s.
+    """
+    session.run("python", "-m", "tests.benchmarks", "--only", "growth", "--slack", "2")
+
+
+@nox.session(venv_backend="none")
 def scaffold(session: nox.Session) -> None:
     """Write every kind of plugin, build it, install it beside core's wheel, and prove it."""
     session.run("pytest", "-m", "slow", "tests/scaffold", *session.posargs)

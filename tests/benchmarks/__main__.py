@@ -55,7 +55,7 @@ def main() -> int:
     print(f"{len(figures)} figures in {time.monotonic() - began:.0f} s on {_machine()}")  # noqa: T201 - as above
     if options.write:
         _PAGE.write_text(as_markdown(figures, _machine()))
-    return 1 if any(figure.is_reached is False for figure in figures) else 0
+    return 1 if any(figure.is_within(options.slack) is False for figure in figures) else 0
 
 
 def _groups(
@@ -82,6 +82,12 @@ def _options() -> argparse.Namespace:
         "--large", action="store_true", help="Ten million payments: hours, and 60 GB of disk."
     )
     parser.add_argument("--database", choices=_DATABASES, help="Growth on one of them only.")
+    parser.add_argument(
+        "--slack",
+        type=float,
+        default=1.0,
+        help="Fail only if a target is missed by more than this factor: for a busy machine.",
+    )
     parser.add_argument("--write", action="store_true", help="Write docs/benchmarks.md.")
     return parser.parse_args()
 

@@ -32,9 +32,15 @@ class Figure:
     @property
     def is_reached(self) -> bool | None:
         """Tell whether the target is met; `None` when nothing was measured."""
+        return self.is_within(1)
+
+    def is_within(self, slack: float) -> bool | None:
+        """Tell whether it is met, or missed by this factor at most."""
         if self.value is None:
             return None
-        return self.value <= self.target if self.at_most else self.value >= self.target
+        if self.at_most:
+            return self.value <= self.target * slack
+        return self.value * slack >= self.target
 
     @property
     def margin(self) -> float | None:
