@@ -32,7 +32,7 @@ class GatheredLines:
         self._stream = stream
         self._moment = moment
         self._lines: deque[str] = deque()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()  # a signal may find its own thread writing
         self._has_lines = threading.Event()
         threading.Thread(target=self._write_now_and_then, name="log", daemon=True).start()
 
