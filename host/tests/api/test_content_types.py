@@ -22,6 +22,8 @@ _PLAIN = "text/plain; charset=utf-8"
         pytest.param("GET", "/nowhere", 404, _PLAIN, id="nothing there"),
         pytest.param("DELETE", "/docs", 405, _PLAIN, id="another method"),
         pytest.param("POST", "/callbacks/none/c2b/process", 404, _PLAIN, id="unknown callback"),
+        pytest.param("POST", "/callbacks/none", 404, _PLAIN, id="no callback"),
+        pytest.param("DELETE", "/callbacks/none/c2b", 405, _PLAIN, id="another method, callback"),
         pytest.param(
             "GET", "/api/v1/nowhere", 404, "application/problem+json", id="nothing there, API"
         ),
