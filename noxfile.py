@@ -79,7 +79,7 @@ def walk(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def nightly(session: nox.Session) -> None:
-    """Kill a host more often, with more payments, on both databases; an hour or so."""
+    """Kill a host more often, with more payments, on both databases, and so on; a few hours."""
     env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "500"}
     env["MPM_SOAK_SECONDS"] = "600"
     session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
