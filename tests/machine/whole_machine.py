@@ -212,6 +212,8 @@ class WholeMachine(RuleBasedStateMachine):
         customer, plan = plans[pick % len(plans)]
         if what == "delete" and plan.kind is not PlanKind.APPLIANCE:
             return  # its device would belong to nobody: no rule of the machine registers it again
+        if what == "row" and not plan.rows:
+            return  # its only row was made to cost nothing
         sold_on, known = self.real.staff.sold_on(plan.id), set(self.model.payments)
         done = self.real.staff.change_plan(plan, what, number)
         stored = self.real.plan(plan.id).rows
