@@ -30,7 +30,7 @@ CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 OVER_A_LEASE = timedelta(minutes=3)  # a killed worker's attempt is nobody's by then
 WHILE = 30.0  # seconds; far longer than anything takes
 LONGEST_LIFE = 0.6  # seconds from listening to the kill
-PER_PAYMENT = 0.1  # seconds, of the last life; it answers most of them
+LAST_LIFE = 120.0  # seconds to answer the rest of a thousand payments; in proportion for more
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +67,7 @@ def run_with_kills(folder, database, run):
                 findings.append(examine(scene, dict(telecom.acknowledged)))
                 scene.clock.move(OVER_A_LEASE)
             with scene.host.running():
-                telecom.wait_until_all_are_answered(60 + run.payments * PER_PAYMENT)
+                telecom.wait_until_all_are_answered(LAST_LIFE * max(1.0, run.payments / 1000))
                 wait_until_nothing_is_open(scene, seconds=120)
             findings.append(examine(scene, dict(telecom.acknowledged)))
             return Run(

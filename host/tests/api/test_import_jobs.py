@@ -150,12 +150,12 @@ def test_a_worker_whose_import_was_taken_over_stops_and_writes_nothing(office, m
     job = office.queue(many())
     real, taken_over = import_worker.note_progress, []
 
-    def meanwhile(connection, taken, rows, until):
+    def meanwhile(connection, taken, rows, now):
         if not taken_over and rows:
             taken_over.append(rows)
             move = sa.update(imports).values(fence=imports.c.fence + 1)
             connection.execute(move)
-        return real(connection, taken, rows, until)
+        return real(connection, taken, rows, now)
 
     with monkeypatch.context() as patch:
         patch.setattr(import_worker, "note_progress", meanwhile)
