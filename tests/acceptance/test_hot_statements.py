@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.benchmarks.bulk import copy_history
-from tests.support.query_plans import captured_statements, scanning_statements
+from tests.support.query_plans import captured_statements, count_rows, scanning_statements
 from tests.support.telecom_calls import (
     airtel_enquiry,
     airtel_process,
@@ -54,4 +54,6 @@ def test_no_statement_of_a_payment_reads_a_growing_table_as_a_whole(old_company)
         for number in range(len(METERS)):
             old_company.wait_for(f"HOT{number}")
     assert len(said) > 100
+    assert scanning_statements(engines.write, said) == set()
+    count_rows(engines.write)
     assert scanning_statements(engines.write, said) == set()

@@ -6,8 +6,8 @@ from sqlalchemy.engine import Engine
 
 __all__ = ["settle"]
 
-# What PostgreSQL does by itself after a while. SQLite counts its rows only when asked to, which the
-# host never does: most payments lack one of the keys, and it takes all that lack it for equals.
+# What PostgreSQL does by itself after a while; SQLite counts its rows only when asked to, which the
+# host never does.
 _SETTLE = {"sqlite": ("VACUUM",), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 
 

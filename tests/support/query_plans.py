@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-__all__ = ["captured_statements", "scanning_statements"]
+__all__ = ["captured_statements", "count_rows", "scanning_statements"]
 
 _GROWING = "|".join(
     f"mpm_{name}"
@@ -39,6 +39,12 @@ def captured_statements(*engines: Engine) -> Iterator[list[Statement]]:
     finally:
         for engine in set(engines):
             sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def count_rows(engine: Engine) -> None:
+    """Have the planner know what is in the tables; PostgreSQL does it by itself after a while."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
 
 
 def scanning_statements(engine: Engine, said: Sequence[Statement]) -> set[str]:

@@ -356,6 +356,13 @@ payments = sa.Table(
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "company_id", "status"),
     sa.Index(None, "company_id", "serial"),
+    sa.Index(  # SQLite with statistics would rather read all than use a key that most have not
+        "ix_mpm_payment_intent",
+        "instance_id",
+        "intent",
+        sqlite_where=sa.text("intent IS NOT NULL"),
+        postgresql_where=sa.text("intent IS NOT NULL"),
+    ),
     sa.Index(
         "ix_mpm_payment_plan",
         "plan_id",
