@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
 
-from mpm_host.database import tables as t
+from mpm_host.database.every_table import metadata
 from tests.benchmarks.stage import CUSTOMERS, Stage, meter
 
 __all__ = ["pgbench_rate"]
@@ -111,7 +111,7 @@ def _as_insert(statement: str, rows: Sequence[Any]) -> Captured:
         return statement, rows
     table, columns = found.groups()
     names = columns.split(", ")
-    written = sa.insert(t.metadata.tables[table]).compile(
+    written = sa.insert(metadata.tables[table]).compile(
         dialect=postgresql.psycopg.dialect(), column_keys=names
     )
     return str(written), [dict(zip(names, row, strict=True)) for row in rows]

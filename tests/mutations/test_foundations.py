@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from mpm_host.database import outbox_tables
+from mpm_host.database import every_table
 from mpm_host.database.column_types import Instant
 from mpm_host.database.engines import open_engines
 from tests.support.failing_disk import fail_every_fsync
@@ -85,7 +85,7 @@ def keys_of(table):
 
 KEYS = [
     pytest.param(table, key, id=str(key.name))
-    for table in outbox_tables.metadata.sorted_tables
+    for table in every_table.metadata.sorted_tables
     for key in sorted(keys_of(table), key=lambda key: str(key.name))
 ]
 

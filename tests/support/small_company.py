@@ -22,6 +22,7 @@ from mpm_core import (
     Secret,
 )
 from mpm_host.database import tables as t
+from mpm_host.database.every_table import metadata
 from mpm_host.directory import (
     CompanyRecord,
     Directory,
@@ -253,5 +254,5 @@ class SmallCompany:
         with self.engines.read.connect() as connection:
             return {
                 table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
-                for table in t.metadata.sorted_tables
+                for table in metadata.sorted_tables
             }

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from mpm_host.database import tables as t
+from mpm_host.database.every_table import metadata
 from mpm_host.verification.verification import verify
 
 __all__ = ["differences", "money_tables", "table_contents"]
@@ -25,7 +26,7 @@ def table_contents(engine: Engine, company_id: str | None = None) -> Contents:
     with engine.connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(_rows(table, company_id))]
-            for table in t.metadata.sorted_tables
+            for table in metadata.sorted_tables
         }
 
 

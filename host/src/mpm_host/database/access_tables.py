@@ -1,20 +1,15 @@
-"""Tables of access and of the API: who may do what, and which requests were answered already.
-
-They share the metadata of `tables`; whoever needs every table imports it from here.
-"""
+"""Tables of access and of the API: who may do what, and which requests were answered already."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from mpm_host.database.column_types import Instant
-from mpm_host.database.tables import metadata
-from mpm_host.identifiers import IDENTIFIER_LENGTH
+from mpm_host.database.columns import ID, company, created, identifier, metadata
 
 __all__ = [
     "api_keys",
     "idempotency",
-    "metadata",
     "password_failures",
     "password_resets",
     "protected_passwords",
@@ -23,45 +18,31 @@ __all__ = [
     "users",
 ]
 
-_ID = sa.String(IDENTIFIER_LENGTH)
 _DIGEST = sa.String(64)  # SHA-256 as hexadecimal digits
 _PASSWORD = sa.String(200)  # Argon2's own text, with its parameters
-
-
-def _id() -> sa.Column[str]:
-    return sa.Column("id", _ID, primary_key=True)
-
-
-def _company() -> sa.Column[str]:
-    return sa.Column("company_id", _ID, sa.ForeignKey("mpm_company.id"), nullable=False)
-
-
-def _created() -> sa.Column[object]:
-    return sa.Column("created_at", Instant, nullable=False)
-
 
 users = sa.Table(
     "mpm_user",
     metadata,
-    _id(),
-    _company(),
+    identifier(),
+    company(),
     sa.Column("email", sa.String(200), nullable=False, unique=True),  # small letters
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("password", _PASSWORD, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
-    _created(),
+    created(),
     sa.Index(None, "company_id"),
 )
 
 sessions = sa.Table(
     "mpm_session",
     metadata,
-    _id(),
-    _company(),
-    sa.Column("user_id", _ID, sa.ForeignKey("mpm_user.id"), nullable=False),
+    identifier(),
+    company(),
+    sa.Column("user_id", ID, sa.ForeignKey("mpm_user.id"), nullable=False),
     sa.Column("digest", _DIGEST, nullable=False, unique=True),  # of the bearer
-    _created(),
+    created(),
     sa.Column("seen_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("elevated_until", Instant),
@@ -72,12 +53,12 @@ sessions = sa.Table(
 api_keys = sa.Table(
     "mpm_api_key",
     metadata,
-    _id(),
-    _company(),
+    identifier(),
+    company(),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("digest", _DIGEST, nullable=False, unique=True),  # of the bearer
-    _created(),
+    created(),
     sa.Column("created_by", sa.String(200), nullable=False),
     sa.Column("elevated_until", Instant),
     sa.Column("revoked_at", Instant),
@@ -87,7 +68,7 @@ api_keys = sa.Table(
 protected_passwords = sa.Table(
     "mpm_protected_password",
     metadata,
-    sa.Column("company_id", _ID, sa.ForeignKey("mpm_company.id"), primary_key=True),
+    sa.Column("company_id", ID, sa.ForeignKey("mpm_company.id"), primary_key=True),
     sa.Column("password", _PASSWORD, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
 )
@@ -105,23 +86,23 @@ password_failures = sa.Table(
 password_resets = sa.Table(
     "mpm_password_reset",
     metadata,
-    sa.Column("user_id", _ID, sa.ForeignKey("mpm_user.id"), primary_key=True),  # the latest only
-    _company(),
+    sa.Column("user_id", ID, sa.ForeignKey("mpm_user.id"), primary_key=True),  # the latest only
+    company(),
     sa.Column("digest", _DIGEST, nullable=False),  # of the code
-    _created(),
+    created(),
     sa.Column("expires_at", Instant, nullable=False),
 )
 
 idempotency = sa.Table(
     "mpm_idempotency",
     metadata,
-    _id(),
+    identifier(),
     sa.Column("scope", sa.String(80), nullable=False),  # who sent the key
     sa.Column("key", sa.String(255), nullable=False),
     sa.Column("digest", _DIGEST, nullable=False),  # of the request
     sa.Column("status", sa.Integer),  # none while it is under way
     sa.Column("answer", sa.LargeBinary),  # encrypted: it may show an API key
-    _created(),
+    created(),
     sa.UniqueConstraint("scope", "key"),
     sa.Index(None, "created_at"),
 )
@@ -129,13 +110,13 @@ idempotency = sa.Table(
 registration_requests = sa.Table(
     "mpm_registration_request",
     metadata,
-    _id(),
-    _company(),
+    identifier(),
+    company(),
     sa.Column("request_id", sa.String(100), nullable=False),  # the client's own
     sa.Column("digest", _DIGEST, nullable=False),  # of the request's content
-    sa.Column("customer_id", _ID, sa.ForeignKey("mpm_customer.id"), nullable=False),
-    sa.Column("device_id", _ID, sa.ForeignKey("mpm_device.id"), nullable=False),
-    sa.Column("plan_id", _ID, sa.ForeignKey("mpm_plan.id")),
-    _created(),
+    sa.Column("customer_id", ID, sa.ForeignKey("mpm_customer.id"), nullable=False),
+    sa.Column("device_id", ID, sa.ForeignKey("mpm_device.id"), nullable=False),
+    sa.Column("plan_id", ID, sa.ForeignKey("mpm_plan.id")),
+    created(),
     sa.UniqueConstraint("company_id", "request_id"),
 )

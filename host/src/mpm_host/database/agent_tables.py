@@ -1,67 +1,33 @@
 """Tables of agents: who they are, what they may sell, the company's cash they hold.
 
-They share the metadata of `tables`. `mpm_agent` keeps two sums of the entries beside them,
-*balance* and *commission*; verification recomputes both.
+`mpm_agent` keeps two sums of the entries beside them, *balance* and *commission*; verification
+recomputes both.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database import access_tables
 from mpm_host.database.column_types import Instant
-from mpm_host.identifiers import IDENTIFIER_LENGTH
+from mpm_host.database.columns import company, created, currency, identifier, metadata, reference_to
 
-__all__ = [
-    "APPEND_ONLY",
-    "agent_appliances",
-    "agent_entries",
-    "agent_logins",
-    "agent_receipts",
-    "agents",
-    "metadata",
-]
-
-metadata = access_tables.metadata  # agents log in as users do: their tables come first
-_ID = sa.String(IDENTIFIER_LENGTH)
-
-
-def _id() -> sa.Column[str]:
-    return sa.Column("id", _ID, primary_key=True)
-
-
-def _company() -> sa.Column[str]:
-    return sa.Column("company_id", _ID, sa.ForeignKey("mpm_company.id"), nullable=False)
-
-
-def _to(table: str, *, nullable: bool = False, unique: bool = False) -> sa.Column[str]:
-    name = f"{table.removeprefix('mpm_')}_id"
-    return sa.Column(name, _ID, sa.ForeignKey(f"{table}.id"), nullable=nullable, unique=unique)
-
-
-def _currency() -> sa.Column[str]:
-    return sa.Column("currency", sa.String(3), nullable=False)
-
-
-def _created() -> sa.Column[object]:
-    return sa.Column("created_at", Instant, nullable=False)
-
+__all__ = ["agent_appliances", "agent_entries", "agent_logins", "agent_receipts", "agents"]
 
 agents = sa.Table(
     "mpm_agent",
     metadata,
-    _id(),
-    _company(),
-    _to("mpm_mini_grid"),
+    identifier(),
+    company(),
+    reference_to("mpm_mini_grid"),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("phone", sa.String(20), nullable=False),  # E.164
     sa.Column("commission_rate", sa.String(16), nullable=False),  # exact decimal, 0 to 1
     sa.Column("risk_balance", sa.BigInteger, nullable=False),  # most company cash they may hold
     sa.Column("balance", sa.BigInteger, nullable=False, default=0),  # sum of entries' amounts
     sa.Column("commission", sa.BigInteger, nullable=False, default=0),  # the same of commissions
-    _currency(),
+    currency(),
     sa.Column("enabled", sa.Boolean, nullable=False),
-    _created(),
+    created(),
     sa.CheckConstraint("risk_balance >= 0", name="risk_balance_not_negative"),
     sa.UniqueConstraint("company_id", "phone"),
 )
@@ -69,12 +35,12 @@ agents = sa.Table(
 agent_logins = sa.Table(
     "mpm_agent_login",
     metadata,
-    _id(),
-    _company(),
-    _to("mpm_agent"),
-    _to("mpm_user", nullable=True, unique=True),
-    _to("mpm_api_key", nullable=True, unique=True),
-    _created(),
+    identifier(),
+    company(),
+    reference_to("mpm_agent"),
+    reference_to("mpm_user", nullable=True, unique=True),
+    reference_to("mpm_api_key", nullable=True, unique=True),
+    created(),
     sa.CheckConstraint("(user_id IS NULL) <> (api_key_id IS NULL)", name="one_login"),
     sa.Index(None, "agent_id"),
 )
@@ -82,12 +48,12 @@ agent_logins = sa.Table(
 agent_appliances = sa.Table(
     "mpm_agent_appliance",
     metadata,
-    _id(),
-    _company(),
-    _to("mpm_agent"),
-    _to("mpm_appliance"),
+    identifier(),
+    company(),
+    reference_to("mpm_agent"),
+    reference_to("mpm_appliance"),
     sa.Column("price", sa.BigInteger, nullable=False),
-    _created(),
+    created(),
     sa.CheckConstraint("price > 0", name="price_positive"),
     sa.UniqueConstraint("agent_id", "appliance_id"),
 )
@@ -95,16 +61,16 @@ agent_appliances = sa.Table(
 agent_receipts = sa.Table(
     "mpm_agent_receipt",
     metadata,
-    _id(),
-    _company(),
-    _to("mpm_agent"),
+    identifier(),
+    company(),
+    reference_to("mpm_agent"),
     sa.Column("amount", sa.BigInteger, nullable=False),  # cash handed over
     sa.Column("commission_paid", sa.BigInteger, nullable=False),  # cash the agent kept
     sa.Column("balance_before", sa.BigInteger, nullable=False),
     sa.Column("balance_after", sa.BigInteger, nullable=False),
-    _currency(),
+    currency(),
     sa.Column("taken_by", sa.String(200), nullable=False),
-    _created(),
+    created(),
     sa.CheckConstraint("amount > 0", name="amount_positive"),
     sa.Index(None, "agent_id"),
 )
@@ -112,19 +78,19 @@ agent_receipts = sa.Table(
 agent_entries = sa.Table(
     "mpm_agent_entry",
     metadata,
-    _id(),
-    _company(),
-    _to("mpm_agent"),
+    identifier(),
+    company(),
+    reference_to("mpm_agent"),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),  # of company cash; + the agent took it
     sa.Column("commission", sa.BigInteger, nullable=False),  # + the agent earned it
     sa.Column("balance_after", sa.BigInteger, nullable=False),
     sa.Column("commission_after", sa.BigInteger, nullable=False),
-    _currency(),
+    currency(),
     # What it comes of; one of them.
-    _to("mpm_plan", nullable=True),
-    _to("mpm_payment", nullable=True),
-    _to("mpm_agent_receipt", nullable=True),
+    reference_to("mpm_plan", nullable=True),
+    reference_to("mpm_payment", nullable=True),
+    reference_to("mpm_agent_receipt", nullable=True),
     sa.Column("actor", sa.String(200), nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Index(None, "agent_id"),
@@ -133,6 +99,3 @@ agent_entries = sa.Table(
     sa.UniqueConstraint("payment_id", "kind"),
     sa.UniqueConstraint("agent_receipt_id", "kind"),
 )
-
-# Rows of these tables are never changed or deleted; migrations add triggers that refuse it.
-APPEND_ONLY = (agent_receipts, agent_entries)

@@ -1,26 +1,19 @@
-"""The table of imports that were sent to the API: a background job each, and its report.
-
-It shares the metadata of `tables`.
-"""
+"""The table of imports that were sent to the API: a background job each, and its report."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database import agent_tables
 from mpm_host.database.column_types import Instant
-from mpm_host.identifiers import IDENTIFIER_LENGTH
+from mpm_host.database.columns import ID, metadata, partial_index
 
-__all__ = ["imports", "metadata"]
-
-metadata = agent_tables.metadata
-_ID = sa.String(IDENTIFIER_LENGTH)
+__all__ = ["imports"]
 
 imports = sa.Table(
     "mpm_import",
     metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("company_id", _ID, sa.ForeignKey("mpm_company.id"), nullable=False),
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("company_id", ID, sa.ForeignKey("mpm_company.id"), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),  # queued, running, done, failed
     sa.Column("dry_run", sa.Boolean, nullable=False),
     sa.Column("all_or_nothing", sa.Boolean, nullable=False),
@@ -42,10 +35,5 @@ imports = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("finished_at", Instant),
     sa.Index(None, "company_id", "id"),
-    sa.Index(
-        "ix_mpm_import_due",
-        "next_at",
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
-    ),
+    partial_index("ix_mpm_import_due", "next_at", where="next_at IS NOT NULL"),
 )

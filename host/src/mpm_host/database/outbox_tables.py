@@ -1,68 +1,40 @@
-"""Tables of what is told to plugins after a commit, and of payers who are asked to pay.
-
-They share the metadata of `tables`; what imports them has every table there is.
-"""
+"""Tables of what is told to plugins after a commit, and of payers who are asked to pay."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database import import_tables
 from mpm_host.database.column_types import Instant
-from mpm_host.identifiers import IDENTIFIER_LENGTH
+from mpm_host.database.columns import ID, identifier, metadata, partial_index, reference_to
 
-__all__ = ["metadata", "pushes", "tellings"]
-
-metadata = import_tables.metadata
-_ID = sa.String(IDENTIFIER_LENGTH)
-
-
-def _id() -> sa.Column[str]:
-    return sa.Column("id", _ID, primary_key=True)
-
-
-def _to(table: str, *, nullable: bool = False) -> sa.Column[str]:
-    name = f"{table.removeprefix('mpm_')}_id"
-    return sa.Column(name, _ID, sa.ForeignKey(f"{table}.id"), nullable=nullable)
-
+__all__ = ["pushes", "tellings"]
 
 # One fact for one instance; the row is deleted once the instance has heard it.
 tellings = sa.Table(
     "mpm_telling",
     metadata,
-    _id(),
-    _to("mpm_company"),
-    _to("mpm_instance"),  # who is told
+    identifier(),
+    reference_to("mpm_company"),
+    reference_to("mpm_instance"),  # who is told
     sa.Column("hook", sa.String(32), nullable=False),
-    sa.Column("subject_id", _ID, nullable=False),  # payment, order, device or message, by the hook
+    sa.Column("subject_id", ID, nullable=False),  # payment, order, device or message, by the hook
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("detail", sa.String(500), nullable=False, default=""),
     sa.Column("next_at", Instant),  # none once it was set aside
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     sa.Column("created_at", Instant, nullable=False),
-    sa.Index(
-        "ix_mpm_telling_due",
-        "next_at",
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_mpm_telling_set_aside",
-        "company_id",
-        "instance_id",
-        sqlite_where=sa.text("next_at IS NULL"),
-        postgresql_where=sa.text("next_at IS NULL"),
-    ),
+    partial_index("ix_mpm_telling_due", "next_at", where="next_at IS NOT NULL"),
+    partial_index("ix_mpm_telling_set_aside", "company_id", "instance_id", where="next_at IS NULL"),
 )
 
 pushes = sa.Table(
     "mpm_push",
     metadata,
-    _id(),
-    _to("mpm_company"),
-    _to("mpm_instance"),  # the telecom
-    _to("mpm_payment"),
-    sa.Column("agent_id", _ID),  # whose customer is asked, if an agent asks
+    identifier(),
+    reference_to("mpm_company"),
+    reference_to("mpm_instance"),  # the telecom
+    reference_to("mpm_payment"),
+    sa.Column("agent_id", ID),  # whose customer is asked, if an agent asks
     sa.Column("key", sa.String(25), nullable=False),  # our reference, also the payment's
     sa.Column("serial", sa.String(128), nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
@@ -83,16 +55,6 @@ pushes = sa.Table(
     sa.UniqueConstraint("instance_id", "key"),
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "payment_id"),
-    sa.Index(
-        "ix_mpm_push_agent",
-        "agent_id",
-        sqlite_where=sa.text("agent_id IS NOT NULL"),
-        postgresql_where=sa.text("agent_id IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_mpm_push_due",
-        "next_at",
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
-    ),
+    partial_index("ix_mpm_push_agent", "agent_id", where="agent_id IS NOT NULL"),
+    partial_index("ix_mpm_push_due", "next_at", where="next_at IS NOT NULL"),
 )

@@ -99,7 +99,7 @@ def alembic_config(connection: sa.Connection) -> Config:
     """Return alembic's configuration for our own migrations on a connection."""
     from alembic.config import Config  # noqa: PLC0415 - see the module's docstring
 
-    from mpm_host.database.outbox_tables import metadata  # noqa: PLC0415 - only migrations need it
+    from mpm_host.database.every_table import metadata  # noqa: PLC0415 - only migrations need it
 
     config = Config()
     folder = str(Path(__file__).parent / "migrations")

@@ -1,7 +1,7 @@
 """Index the payments that were asked for from a phone by their intents.
 
-Most payments have no intent. Once SQLite has statistics (`ANALYZE`), it takes all of them for equals
-in the unique key, and would rather read every payment than look an intent up there.
+Most payments have no intent. Once SQLite has statistics (`ANALYZE`), it takes all of them for
+equals in the unique key, and would rather read every payment than look an intent up there.
 """
 
 from __future__ import annotations
