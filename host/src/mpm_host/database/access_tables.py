@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mpm_host.database.column_types import Instant
-from mpm_host.database.columns import ID, company, created, identifier, metadata
+from mpm_host.database.columns import ID, company, created, identifier, metadata, reference_to
 
 __all__ = [
     "api_keys",
@@ -40,7 +40,7 @@ sessions = sa.Table(
     metadata,
     identifier(),
     company(),
-    sa.Column("user_id", ID, sa.ForeignKey("mpm_user.id"), nullable=False),
+    reference_to("mpm_user"),
     sa.Column("digest", _DIGEST, nullable=False, unique=True),  # of the bearer
     created(),
     sa.Column("seen_at", Instant, nullable=False),
@@ -114,9 +114,9 @@ registration_requests = sa.Table(
     company(),
     sa.Column("request_id", sa.String(100), nullable=False),  # the client's own
     sa.Column("digest", _DIGEST, nullable=False),  # of the request's content
-    sa.Column("customer_id", ID, sa.ForeignKey("mpm_customer.id"), nullable=False),
-    sa.Column("device_id", ID, sa.ForeignKey("mpm_device.id"), nullable=False),
-    sa.Column("plan_id", ID, sa.ForeignKey("mpm_plan.id")),
+    reference_to("mpm_customer"),
+    reference_to("mpm_device"),
+    reference_to("mpm_plan", nullable=True),
     created(),
     sa.UniqueConstraint("company_id", "request_id"),
 )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mpm_host.database.column_types import Instant
-from mpm_host.database.columns import ID, metadata, partial_index
+from mpm_host.database.columns import company, created, identifier, metadata, partial_index
 
 __all__ = ["imports"]
 
 imports = sa.Table(
     "mpm_import",
     metadata,
-    sa.Column("id", ID, primary_key=True),
-    sa.Column("company_id", ID, sa.ForeignKey("mpm_company.id"), nullable=False),
+    identifier(),
+    company(),
     sa.Column("status", sa.String(16), nullable=False),  # queued, running, done, failed
     sa.Column("dry_run", sa.Boolean, nullable=False),
     sa.Column("all_or_nothing", sa.Boolean, nullable=False),
@@ -32,7 +32,7 @@ imports = sa.Table(
     sa.Column("lease_until", Instant),  # while it runs: until then nobody else may take it
     sa.Column("next_at", Instant),  # when to work on it; none once it has ended
     sa.Column("handed", sa.Integer, nullable=False, default=0),
-    sa.Column("created_at", Instant, nullable=False),
+    created(),
     sa.Column("finished_at", Instant),
     sa.Index(None, "company_id", "id"),
     partial_index("ix_mpm_import_due", "next_at", where="next_at IS NOT NULL"),

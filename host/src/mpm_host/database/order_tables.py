@@ -79,7 +79,7 @@ tokens = sa.Table(
     metadata,
     identifier(),
     company(),
-    sa.Column("order_id", ID, sa.ForeignKey("mpm_order.id"), nullable=False, unique=True),
+    reference_to("mpm_order", unique=True),
     reference_to("mpm_payment"),
     reference_to("mpm_device"),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -143,7 +143,7 @@ switches = sa.Table(
     metadata,
     identifier(),
     company(),
-    sa.Column("device_id", ID, sa.ForeignKey("mpm_device.id"), nullable=False, unique=True),
+    reference_to("mpm_device", unique=True),
     sa.Column("paid_until", Instant),  # none before the first payment
     sa.Column("unlocked", sa.Boolean, nullable=False, default=False),  # never switched off again
     sa.Column("is_on", sa.Boolean, default=False),  # none while nobody knows

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mpm_host.database.column_types import Instant
-from mpm_host.database.columns import ID, identifier, metadata, partial_index, reference_to
+from mpm_host.database.columns import (
+    ID,
+    company,
+    created,
+    currency,
+    identifier,
+    metadata,
+    partial_index,
+    reference_to,
+)
 
 __all__ = ["pushes", "tellings"]
 
@@ -14,7 +23,7 @@ tellings = sa.Table(
     "mpm_telling",
     metadata,
     identifier(),
-    reference_to("mpm_company"),
+    company(),
     reference_to("mpm_instance"),  # who is told
     sa.Column("hook", sa.String(32), nullable=False),
     sa.Column("subject_id", ID, nullable=False),  # payment, order, device or message, by the hook
@@ -22,7 +31,7 @@ tellings = sa.Table(
     sa.Column("detail", sa.String(500), nullable=False, default=""),
     sa.Column("next_at", Instant),  # none once it was set aside
     sa.Column("handed", sa.Integer, nullable=False, default=0),
-    sa.Column("created_at", Instant, nullable=False),
+    created(),
     partial_index("ix_mpm_telling_due", "next_at", where="next_at IS NOT NULL"),
     partial_index("ix_mpm_telling_set_aside", "company_id", "instance_id", where="next_at IS NULL"),
 )
@@ -31,14 +40,14 @@ pushes = sa.Table(
     "mpm_push",
     metadata,
     identifier(),
-    reference_to("mpm_company"),
+    company(),
     reference_to("mpm_instance"),  # the telecom
     reference_to("mpm_payment"),
     sa.Column("agent_id", ID),  # whose customer is asked, if an agent asks
     sa.Column("key", sa.String(25), nullable=False),  # our reference, also the payment's
     sa.Column("serial", sa.String(128), nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("currency", sa.String(3), nullable=False),
+    currency(),
     sa.Column("payer", sa.String(20), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),  # requested, unknown, paid, failed
     sa.Column("detail", sa.String(500), nullable=False, default=""),
@@ -49,7 +58,7 @@ pushes = sa.Table(
     sa.Column("sent_at", Instant),  # none until the telecom is about to be asked to prompt
     sa.Column("next_at", Instant),  # when to work on it; none once it has ended
     sa.Column("handed", sa.Integer, nullable=False, default=0),
-    sa.Column("created_at", Instant, nullable=False),
+    created(),
     sa.Column("finished_at", Instant),
     sa.CheckConstraint("amount > 0", name="amount_positive"),
     sa.UniqueConstraint("instance_id", "key"),
