@@ -12,6 +12,7 @@ from mpm_host.clock import system_clock
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.payments.access_accrual import AccessAccrual
+from mpm_host.payments.customer_accounts import AccountMovedError
 
 
 class MovableClock:
@@ -98,3 +99,18 @@ def test_a_payment_after_the_worker_clears_the_debt_it_made(world):
         ("energy", "800"),
     ]
     assert [debt[2] for debt in debts_of(world, "47000124629")] == [0]
+
+
+def test_a_meter_that_changes_hands_meanwhile_is_left_to_the_next_run(world, monkeypatch):
+    tariff = world.tariff("With access rate, too", "100", access_rate="200")
+    world.customer_with_meter("Zawadi", "+255781230052", "47000124611", tariff, days_ago=8)
+
+    def moved(*_what, **_how):
+        raise AccountMovedError("somebody")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mpm_host.payments.access_accrual.load_accounts", moved)
+        assert accrual(world).run() == 0
+
+    assert accrual(world).run() == 1
+    assert len(debts_of(world, "47000124611")) == 1

@@ -258,7 +258,7 @@ def test_what_is_prepared_is_stored_once_and_given_to_every_attempt(engines):
     assert [order.prepared for order in calin(bench).asked()] == [{"count": "7"}, {"count": "7"}]
     assert [call[4] for call in calin(bench).calls] == [{}, {"count": "7"}, {"count": "7"}]
     [device] = bench.rows(t.devices)
-    assert (device["state"], device["state_version"]) == ({"count": "7"}, 1)
+    assert (device["state"], device["state_version"]) == ({"count": "7"}, 2)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +280,32 @@ def test_an_error_while_preparing_is_an_attempt_that_did_nothing(engines, error,
     assert bench.attempts(payment_id) == [(1, outcome)]
     assert bench.order(payment_id)["prepared"] is None
     assert [row["plugin"] for row in bench.rows(t.attempts)] == ["calin 1.0"]
+
+
+def test_an_order_is_prepared_again_if_another_took_effect_meanwhile(engines):
+    """The vendor's end of time, which the plugin begins from, is another one by then."""
+    bench = bench_with(engines, prepares=True, blocks_device=True)
+    bench.meter("47001234561")
+    first, second = (bench.pay("47001234561", "1000", name) for name in ("R1", "R2"))
+    calin(bench).generate += [energy_grant("1" * 20), energy_grant("2" * 20)]
+
+    def overtaken(_order):
+        bench.work(first)
+        return Prepared(inputs={"until": "as it was before the first"})
+
+    calin(bench).prepare += [
+        overtaken,
+        Prepared(inputs={"until": "first"}),
+        Prepared(inputs={"until": "second"}),
+    ]
+    bench.work(second)
+    bench.work(second)
+
+    assert [order.prepared for order in calin(bench).asked()] == [
+        {"until": "first"},
+        {"until": "second"},
+    ]
+    assert [bench.status(payment)[0] for payment in (first, second)] == ["settled", "settled"]
 
 
 def test_a_state_that_moved_meanwhile_is_prepared_again(engines):

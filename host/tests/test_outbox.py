@@ -567,6 +567,11 @@ def test_a_telecom_that_disagrees_is_a_conflict_for_a_person(engines):
     said = "the telecom did something else than we reported: Cancelling"
     assert ("conflict", said) in bench.events(payment_id)
 
+    bench.scripts["calin"].generate.append(energy_grant())
+    bench.work(payment_id)
+    view = bench.view(payment_id)  # the money went back and the energy was delivered
+    assert (view["conflict"], view["needs_person"], view["status"]) == (True, True, "settled")
+
 
 def test_a_report_that_nobody_hears_ends_as_a_conflict(engines):
     bench = report_bench(engines)

@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from mpm_core import Charge, ChargeKind, DeviceKind, SimulatedPayment, Unit
 from mpm_core.plans import Period
 from mpm_host.clock import system_clock
+from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.orders.switching import extend_switch, keep_switch
 from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.sale_changes import delete_sale
+from mpm_host.registration.sales import SaleRequest, sell
 
 
 class MovableClock:
@@ -38,12 +41,7 @@ def world(tmp_path, clock):
 
 def bike(world, *, instalments=4):
     serial = world.manifests["daly"].example_serial
-    terms = PlanTerms(
-        cost=world.money("2800"),
-        instalments=instalments,
-        period=Period.WEEKLY,
-        sold_on=world.today,
-    )
+    terms = weekly(world, instalments=instalments)
     world.customer_with_device(
         "Neema", "+255781230071", serial, terms, manufacturer="daly", kind=DeviceKind.E_BIKE
     )
@@ -65,6 +63,35 @@ def is_on(world, serial, *, until):
             return until
         time.sleep(0.02)
     return not until
+
+
+def weekly(world, *, instalments):
+    return PlanTerms(
+        cost=world.money("2800"),
+        instalments=instalments,
+        period=Period.WEEKLY,
+        sold_on=world.today,
+    )
+
+
+def sell_again(world, serial):
+    """Take the sale of a bike back, and sell the bike to the same customer on four instalments."""
+    with world.host.engines.write.begin() as connection:
+        sold = connection.execute(sa.select(t.plans)).one()
+        delete_sale(connection, world.company, sold.id, world.host.clock())
+        request = SaleRequest(
+            customer_id=sold.customer_id,
+            appliance_id=sold.appliance_id,
+            device_serial=serial,
+            terms=weekly(world, instalments=4),
+        )
+        sell(connection, world.company, request, world.host.clock())
+
+
+def reverse(world, payment_id):
+    actor = Actor(name="a test", at=world.host.clock(), reason="The telecom gave the money back.")
+    with world.host.engines.write.begin() as connection:
+        world.services.actions.reverse(connection, payment_id, actor, company_id=world.company.id)
 
 
 def the_switch(world):
@@ -203,3 +230,28 @@ def test_time_granted_to_a_bike_that_is_not_known_to_be_on_switches_it_on_once_m
         runs_out,
         now if looks_again == "now" else runs_out,
     )
+
+
+def test_a_bike_that_is_sold_again_begins_with_nothing(world, clock):
+    serial = bike(world, instalments=1)
+    pay(world, serial, "BIKE00000008", "2800")
+    assert is_on(world, serial, until=True)
+
+    sell_again(world, serial)
+
+    assert is_on(world, serial, until=False) is False
+    pay(world, serial, "BIKE00000009", "700")
+    assert is_on(world, serial, until=True)
+    clock.ahead = timedelta(days=8)
+    assert is_on(world, serial, until=False) is False
+
+
+def test_a_reversed_payment_locks_the_bike_it_had_paid_off(world, clock):
+    serial = bike(world, instalments=1)
+    payment = pay(world, serial, "BIKE00000010", "2800")
+    assert the_switch(world).unlocked
+
+    reverse(world, payment["id"])
+
+    assert not the_switch(world).unlocked
+    assert is_on(world, serial, until=False) is False

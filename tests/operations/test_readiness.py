@@ -6,6 +6,7 @@ import contextlib
 import resource
 import shutil
 import sqlite3
+import threading
 import time
 
 import httpx
@@ -153,6 +154,25 @@ def test_a_relay_that_ended_is_named(sqlite_world):
 def test_a_desk_whose_thread_ended_is_named(sqlite_world):
     sqlite_world.services.desk.close()
     assert reasons(sqlite_world) == ["desk_stopped"]
+
+
+def test_a_housekeeper_that_ended_is_named(sqlite_world):
+    sqlite_world.services._stopping.set()
+    sqlite_world.services._housekeeper.join()
+    assert reasons(sqlite_world) == ["housekeeper_stopped"]
+
+
+def test_nothing_that_fails_ends_the_housekeeper(sqlite_world, monkeypatch):
+    tried = threading.Semaphore(0)
+
+    def fail():
+        tried.release()
+        raise KeyError("a company that another process has just made")
+
+    monkeypatch.setattr("mpm_host.services._RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_world.host.house, "reload", fail)
+    assert all(tried.acquire(timeout=10) for _ in range(3))
+    assert reasons(sqlite_world) == []
 
 
 def test_a_full_disk_is_named_and_forgotten_when_there_is_room(sqlite_world):

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
-import sqlalchemy as sa
 import structlog
 from litestar import Litestar
 
@@ -146,7 +145,7 @@ class Services:
                 if self._work is not None and (accrued_at is None or now - accrued_at > _HOUR):
                     accrued_at = now
                     self._accrual.run()
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - without it no change would be noticed any more
                 # What is in memory goes on; only the kind of error, its text may hold secrets.
                 _LOG.error("housekeeping_failed", error=type(error).__name__)
 
@@ -202,6 +201,9 @@ class Services:
             yield Problem(code="desk_stuck", detail=detail)
         if self._work is not None and (problem := self._work.problem()):
             yield Problem(code="workers", detail=f"No work is carried out: {problem}.")
+        if self._housekeeper.ident is not None and not self._housekeeper.is_alive():
+            detail = "The thread that notices what other processes change has ended."
+            yield Problem(code="housekeeper_stopped", detail=detail)
 
     def begin_stop(self) -> None:
         """Begin no further background work; returns at once, `close` comes later."""

@@ -23,8 +23,6 @@ from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["Action", "ActionOn", "take_payment"]
 
-_DETAIL_LENGTH = 500
-
 
 class Action(StrEnum):
     """What a person can do about a payment; the words of its events and of the audit trail."""
@@ -116,7 +114,7 @@ class ActionOn:
                 company_id=payment.company_id,
                 payment_id=payment.id,
                 kind=action.value,
-                detail=actor.reason[:_DETAIL_LENGTH],
+                detail=actor.reason,
                 actor=actor.name,
                 at=actor.at,
             )

@@ -164,6 +164,7 @@ devices = sa.Table(
     reference_to("mpm_appliance", nullable=True),
     sa.Column("details", sa.LargeBinary),  # encrypted JSON
     sa.Column("state", sa.JSON, nullable=False),
+    # moves with the state, and with whatever an order brought to the device
     sa.Column("state_version", sa.Integer, nullable=False, default=0),
     sa.Column("mapping", sa.String(16), nullable=False),
     sa.Column("next_at", Instant),  # when to ask the manufacturer whether it knows the device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.columns import company, created, identifier, metadata, partial_index
 
 __all__ = ["imports"]
@@ -26,7 +26,7 @@ imports = sa.Table(
     sa.Column("errors", sa.Integer, nullable=False, default=0),
     sa.Column("written", sa.Boolean, nullable=False, default=False),
     sa.Column("row_errors", sa.JSON, nullable=False),  # the first ones: [{row, code, message}]
-    sa.Column("detail", sa.String(500), nullable=False, default=""),  # why it failed
+    sa.Column("detail", Remark(500), nullable=False, default=""),  # why it failed
     sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with every take-over
     sa.Column("failures", sa.Integer, nullable=False, default=0),  # in a row
     sa.Column("lease_until", Instant),  # while it runs: until then nobody else may take it

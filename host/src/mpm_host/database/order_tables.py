@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.columns import (
     ID,
     company,
@@ -36,7 +36,7 @@ orders = sa.Table(
     sa.Column("calculation", sa.JSON, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("reason", sa.String(64), nullable=False, default=""),
-    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
     sa.Column("prepared", sa.JSON),  # none until `mpm_prepare_order` has decided
     sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with every take-over
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
@@ -68,7 +68,7 @@ attempts = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("finished_at", Instant),
     sa.Column("outcome", sa.String(16), nullable=False),
-    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
     sa.Column("plugin", sa.String(128), nullable=False),  # name and version
     sa.Column("evidence", sa.LargeBinary),  # encrypted: an answer that came too late to count
     sa.UniqueConstraint("order_id", "number"),
@@ -88,7 +88,7 @@ tokens = sa.Table(
     sa.Column("quantity", sa.BigInteger),
     sa.Column("unit", sa.String(8)),
     sa.Column("delivery", sa.String(8), nullable=False),
-    sa.Column("vendor_reference", sa.String(128), nullable=False, default=""),
+    sa.Column("vendor_reference", Remark(128), nullable=False, default=""),
     sa.Column("issued_at", Instant, nullable=False),
     sa.Index(None, "payment_id"),
     sa.UniqueConstraint("device_id", "digest"),
@@ -104,7 +104,7 @@ messages = sa.Table(
     sa.Column("phone", sa.String(20), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),  # encrypted
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
     sa.Column("reference", sa.String(128), nullable=False, default=""),
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("next_at", Instant),
@@ -114,6 +114,7 @@ messages = sa.Table(
     sa.Column("segments", sa.Integer),  # SMS the gateway cut it into, if it says so
     sa.Column("cost", sa.String(32), nullable=False, default=""),  # in the gateway's own words
     sa.Index(None, "payment_id"),
+    partial_index("ix_mpm_message_reference", "company_id", "reference", where="reference <> ''"),
     partial_index("ix_mpm_message_due", "next_at", where="status = 'queued'"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.columns import (
     ID,
     company,
@@ -28,7 +28,7 @@ tellings = sa.Table(
     sa.Column("hook", sa.String(32), nullable=False),
     sa.Column("subject_id", ID, nullable=False),  # payment, order, device or message, by the hook
     sa.Column("failures", sa.Integer, nullable=False, default=0),
-    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
     sa.Column("next_at", Instant),  # none once it was set aside
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     created(),
@@ -50,7 +50,7 @@ pushes = sa.Table(
     currency(),
     sa.Column("payer", sa.String(20), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),  # requested, unknown, paid, failed
-    sa.Column("detail", sa.String(500), nullable=False, default=""),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
     sa.Column("details", sa.JSON, nullable=False),  # what the telecom's answers asked us to keep
     sa.Column("fence", sa.Integer, nullable=False, default=0),  # moves with everything written
     sa.Column("looks", sa.Integer, nullable=False, default=0),  # how often the telecom was asked

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.columns import (
     ID,
     company,
@@ -36,8 +36,10 @@ payments = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("needs_person", sa.Boolean, nullable=False, default=False),
     sa.Column("reason", sa.String(64), nullable=False, default=""),
-    sa.Column("message", sa.String(500), nullable=False, default=""),
+    sa.Column("message", Remark(500), nullable=False, default=""),
     sa.Column("conflict", sa.Boolean, nullable=False, default=False),
+    # a conflict that a person must look at, whatever becomes of the payment's orders
+    sa.Column("disputed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("serial", sa.String(128)),
     sa.Column("amount", sa.BigInteger),
     currency(),
@@ -106,7 +108,7 @@ events = sa.Table(
     company(),
     reference_to("mpm_payment"),
     sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("detail", sa.String(500), nullable=False),
+    sa.Column("detail", Remark(500), nullable=False),
     sa.Column("actor", sa.String(200), nullable=False, default=""),
     sa.Column("at", Instant, nullable=False),
     sa.Index(None, "payment_id"),

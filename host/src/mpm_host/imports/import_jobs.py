@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 SHOWN_ERRORS = 1000  # of the report
-_DETAIL_LENGTH = 500
 _MOST_BEGINNINGS = 5
 _LEASE = timedelta(minutes=2)
 _LONG_LEASE = timedelta(hours=1)  # of one transaction: it can tell nothing before its end
@@ -238,8 +237,7 @@ def end_import(
 
 def fail_import(connection: Connection, taken: TakenImport, detail: str, now: datetime) -> bool:
     """Say why an import cannot be carried out, and delete the file."""
-    shown = detail[:_DETAIL_LENGTH]
-    return _end(connection, taken, now, status=ImportStatus.FAILED, detail=shown)
+    return _end(connection, taken, now, status=ImportStatus.FAILED, detail=detail)
 
 
 def _end(connection: Connection, taken: TakenImport, now: datetime, **values: object) -> bool:

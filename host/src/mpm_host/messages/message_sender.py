@@ -36,7 +36,6 @@ _TRIES = 8
 _FIRST_WAIT = timedelta(seconds=10)
 _STORED = MessageReceipt()
 _COST_LENGTH = 32
-_DETAIL_LENGTH = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -115,9 +114,10 @@ class MessageSender:
                 .where(
                     m.company_id == company_id,
                     m.reference == report.reference,
+                    m.reference != "",  # so that the index of those that have one is used
                     m.status == MessageStatus.SENT,
                 )
-                .values(status=report.status.value, detail=report.detail[:_DETAIL_LENGTH])
+                .values(status=report.status.value, detail=report.detail)
             )
 
     def _load(self, message_id: str) -> _Queued | None:
@@ -180,7 +180,7 @@ class MessageSender:
             queued.id,
             status="failed" if given_up else "queued",
             failures=failures,
-            detail=detail[:_DETAIL_LENGTH],
+            detail=detail,
             next_at=None if given_up else self._resources.clock() + _FIRST_WAIT * 2**failures,
         )
 

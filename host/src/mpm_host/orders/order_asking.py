@@ -45,6 +45,12 @@ class Asking:
     device: Device
     state_version: int
     prepared: Prepared = _NO_INPUTS
+    is_fresh: bool = False
+
+    @property
+    def prepared_from(self) -> int | None:
+        """The device's version that the plugin has just decided from; none if it did not."""
+        return self.state_version if self.is_fresh else None
 
     @property
     def plugin(self) -> str:
@@ -112,7 +118,7 @@ class Manufacturers:
         prepared = plugins.prepare_order(
             name, asking.device, order.charge, named, correlation_id=order.payment_id
         )
-        return attrs.evolve(asking, prepared=prepared)
+        return attrs.evolve(asking, prepared=prepared, is_fresh=True)
 
     def find(
         self, order: OrderRecord, instance: InstanceRecord

@@ -19,7 +19,7 @@ from mpm_host.identifiers import new_identifier
 from mpm_host.messages.texts import token_text, unlock_text
 from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt, while_reversing
-from mpm_host.orders.order_store import DETAIL_LENGTH, OrderPurpose, OrderRecord
+from mpm_host.orders.order_store import OrderPurpose, OrderRecord, move_state
 from mpm_host.orders.switching import doubt_switch, extend_switch
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.payment_locks import (
@@ -197,7 +197,7 @@ class _Writing:
                 fence=o.fence + 1,
                 attempts=o.attempts if begun else o.attempts + 1,
                 reason=step.reason,
-                detail=step.detail[:DETAIL_LENGTH],
+                detail=step.detail,
                 doubt=step.facts.doubt,
                 failures=step.facts.failures,
                 not_found=step.facts.not_found,
@@ -227,7 +227,7 @@ class _Writing:
                 finished_at=self.now,
                 outcome=self.step.outcome,
                 plugin=unbegun.plugin,
-                detail=self.step.detail[:DETAIL_LENGTH],
+                detail=self.step.detail,
             )
         )
 
@@ -238,7 +238,7 @@ class _Writing:
             .where(a.order_id == self.order.id, a.number == self.order.attempts)
             .values(
                 outcome=self.step.outcome,
-                detail=self.step.detail[:DETAIL_LENGTH],
+                detail=self.step.detail,
                 finished_at=self.now,
             )
         )
@@ -262,6 +262,7 @@ class _Writing:
                 issued_at=self.now,
             )
         )
+        move_state(self.connection, self.order.device_id)
         extend_switch(self.connection, self.order.device_id, self.order.charge, self.now)
 
     def _tell(self) -> None:

@@ -35,7 +35,6 @@ from mpm_host.orders.order_rules import (
 from mpm_host.payments.payment_locks import lock_device
 
 __all__ = [
-    "DETAIL_LENGTH",
     "OrderPurpose",
     "OrderRecord",
     "StateMovedError",
@@ -44,13 +43,13 @@ __all__ = [
     "can_be_looked_after",
     "has_turn",
     "load_order",
+    "move_state",
     "postpone",
     "rest",
 ]
 
 _IN_DOUBT = (OrderStatus.UNKNOWN, OrderStatus.PARKED)
 _BETWEEN_WISHES = timedelta(seconds=30)  # looking at a page again and again asks nobody more often
-DETAIL_LENGTH = 500
 
 
 class OrderPurpose(StrEnum):
@@ -182,15 +181,24 @@ def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the
     order: OrderRecord,
     prepared: Prepared,
     *,
-    state_version: int,
+    prepared_from: int | None,
     plugin: str,
     now: datetime,
     lease: timedelta,
 ) -> OrderRecord | None:
     """Mark the order *sent* and write its attempt, or return `None` if somebody else did.
 
+    Args:
+        connection: of a transaction that has taken the device.
+        order: as its worker knows it.
+        prepared: what the plugin decided.
+        prepared_from: the version of the device it was decided from; none: by an earlier attempt.
+        plugin: its name and version.
+        now: when.
+        lease: how long its worker may be silent.
+
     Raises:
-        StateMovedError: the device's state is not the one the order was prepared with.
+        StateMovedError: the device is not what it was when the order was prepared.
     """
     o = t.orders.c
     updated = connection.execute(
@@ -208,8 +216,8 @@ def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the
     )
     if updated.rowcount != 1:
         return None
-    if prepared.state is not None:
-        _replace_state(connection, order.device_id, prepared.state, state_version)
+    if prepared_from is not None:
+        _confirm_state(connection, order.device_id, prepared.state, prepared_from)
     begun = attrs.evolve(
         order, status=OrderStatus.SENT, fence=order.fence + 1, attempts=order.attempts + 1,
         prepared=dict(prepared.inputs),
@@ -230,17 +238,29 @@ def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the
     return begun
 
 
-def _replace_state(
-    connection: Connection, device_id: str, state: Mapping[str, str], version: int
+def _confirm_state(
+    connection: Connection, device_id: str, state: Mapping[str, str] | None, version: int
 ) -> None:
+    """Go on only from what the order was prepared with, and replace it if the plugin says so.
+
+    Preparing takes no lock, so an order before this one may have taken effect meanwhile: the plugin
+    would have asked its vendor before that and begin where the device was.
+    """
     d = t.devices.c
-    updated = connection.execute(
-        sa.update(t.devices)
-        .where(d.id == device_id, d.state_version == version)
-        .values(state=dict(state), state_version=version + 1)
-    )
-    if updated.rowcount != 1:
+    confirm = sa.update(t.devices).where(d.id == device_id, d.state_version == version)
+    confirm = confirm.values(state_version=version + 1)
+    if state is not None:
+        confirm = confirm.values(state=dict(state))
+    if connection.execute(confirm).rowcount != 1:
         raise StateMovedError(device_id)
+
+
+def move_state(connection: Connection, device_id: str) -> None:
+    """Have whatever was prepared for a device before now be prepared again; the device is taken."""
+    d = t.devices.c
+    connection.execute(
+        sa.update(t.devices).where(d.id == device_id).values(state_version=d.state_version + 1)
+    )
 
 
 def postpone(
@@ -264,7 +284,7 @@ def postpone(
     connection.execute(
         sa.update(t.orders)
         .where(o.id == order.id, o.fence == order.fence, o.finished_at.is_(None))
-        .values(next_at=next_at, due_at=until, detail=detail[:DETAIL_LENGTH])
+        .values(next_at=next_at, due_at=until, detail=detail)
     )
 
 
@@ -309,4 +329,4 @@ def _can_be_looked_after(payment_id: str, now: datetime) -> sa.ColumnElement[boo
 
 
 class StateMovedError(RuntimeError):
-    """The device's state changed since the order was prepared; prepare it again."""
+    """An order of the device began or took effect since this one was prepared: prepare it again."""

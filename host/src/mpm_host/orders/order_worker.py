@@ -170,7 +170,7 @@ class OrderWorker:
                     connection,
                     order,
                     asking.prepared,
-                    state_version=asking.state_version,
+                    prepared_from=asking.prepared_from,
                     plugin=asking.plugin,
                     now=now,
                     lease=asking.lease,

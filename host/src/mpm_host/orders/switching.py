@@ -7,6 +7,7 @@ always the same: compare what should be with what is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import attrs
@@ -20,7 +21,15 @@ from mpm_host.identifiers import new_identifier
 from mpm_host.payments.quotes import load_device
 from mpm_host.resources import Resources
 
-__all__ = ["Switcher", "as_time_grant", "doubt_switch", "extend_switch", "keep_switch"]
+__all__ = [
+    "Switcher",
+    "as_time_grant",
+    "doubt_switch",
+    "end_switches",
+    "extend_switch",
+    "keep_switch",
+    "lock_switches_of",
+]
 
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(hours=1)
@@ -70,6 +79,33 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
     else:  # the switcher's *off* may have reached the vendor after our *on*: say it once more
         values |= {"is_on": None, "next_at": now}
     connection.execute(sa.update(t.switches).where(s.device_id == device_id).values(values))
+
+
+def end_switches(connection: Connection, device_ids: Sequence[str], now: datetime) -> None:
+    """Forget what switched devices' owners, or earlier sales, had bought; they are off from now on.
+
+    Whoever has such a device next begins with nothing.
+    """
+    connection.execute(
+        sa.update(t.switches)
+        .where(t.switches.c.device_id.in_(device_ids))
+        .values(paid_until=None, unlocked=False, next_at=now)
+    )
+
+
+def lock_switches_of(connection: Connection, payment_id: str, now: datetime) -> None:
+    """Have the devices pay for their time again whose sales a reversed payment had paid off."""
+    e, r, p = t.entries.c, t.plan_rows.c, t.plans.c
+    owing = (
+        sa.select(p.device_id)
+        .select_from(t.entries.join(t.plan_rows, r.id == e.refers_to).join(t.plans))
+        .where(e.payment_id == payment_id, r.remaining > 0, p.live)
+    )
+    connection.execute(
+        sa.update(t.switches)
+        .where(t.switches.c.unlocked, t.switches.c.device_id.in_(owing))
+        .values(unlocked=False, next_at=now)
+    )
 
 
 def doubt_switch(connection: Connection, device_id: str, charge: Charge, now: datetime) -> None:

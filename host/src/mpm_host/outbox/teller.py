@@ -27,7 +27,6 @@ from mpm_host.resources import Resources
 __all__ = ["WAITS", "Teller"]
 
 _LOG = structlog.get_logger(__name__)
-_DETAIL_LENGTH = 500
 # After the first failure, the second, …; after the last of them a telling is set aside.
 WAITS = (
     timedelta(seconds=10),
@@ -172,14 +171,14 @@ class Teller:
                 telling,
                 next_at=next_at,
                 failures=telling.failures + 1,
-                detail=detail[:_DETAIL_LENGTH],
+                detail=detail,
             )
 
     def _set_aside(self, telling: _Telling, detail: str, payment_id: str | None) -> None:
         _LOG.warning("telling_set_aside", telling=telling.id, hook=telling.hook.value)
         changes: Mapping[str, object] = {"next_at": None, "failures": telling.failures + 1}
         with self._resources.engines.write.begin() as connection:
-            if not self._update(connection, telling, detail=detail[:_DETAIL_LENGTH], **changes):
+            if not self._update(connection, telling, detail=detail, **changes):
                 return
             if payment_id is not None:
                 note_set_aside(

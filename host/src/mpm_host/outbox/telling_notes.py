@@ -13,8 +13,6 @@ from mpm_host.identifiers import new_identifier
 
 __all__ = ["note_report", "note_set_aside"]
 
-_DETAIL_LENGTH = 500
-
 
 def note_report(
     connection: Connection, company_id: str, payment_id: str, receipt: ReportReceipt, now: datetime
@@ -57,7 +55,7 @@ def _mark_conflict(connection: Connection, company_id: str, payment_id: str) -> 
     connection.execute(
         sa.update(t.payments)
         .where(p.company_id == company_id, p.id == payment_id)
-        .values(conflict=True, needs_person=True)
+        .values(conflict=True, disputed=True, needs_person=True)
     )
 
 
@@ -76,7 +74,7 @@ def _write_event(  # noqa: PLR0913 - one column each
             company_id=company_id,
             payment_id=payment_id,
             kind=kind,
-            detail=detail[:_DETAIL_LENGTH],
+            detail=detail,
             actor="",
             at=now,
         )

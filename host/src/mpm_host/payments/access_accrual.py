@@ -18,7 +18,7 @@ from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
-from mpm_host.payments.customer_accounts import DeviceKey, load_accounts
+from mpm_host.payments.customer_accounts import AccountMovedError, DeviceKey, load_accounts
 from mpm_host.payments.ledger import account_changes
 
 __all__ = ["AccessAccrual"]
@@ -53,9 +53,13 @@ class AccessAccrual:
         made, after = 0, ""
         while keys := self._due(after):
             after = max(device_id for device_id, _ in keys)
-            with self._engines.write.begin() as connection:
-                made += self._accrue(connection, [key for _, key in keys])
-                crash_point(CrashPoint.ACCRUAL_WRITTEN)
+            try:
+                with self._engines.write.begin() as connection:
+                    accrued = self._accrue(connection, [key for _, key in keys])
+                    crash_point(CrashPoint.ACCRUAL_WRITTEN)
+            except AccountMovedError:
+                continue  # a device of these changed hands just now; the next run finds them due
+            made += accrued
             crash_point(CrashPoint.ACCRUAL_COMMITTED)
         return made
 

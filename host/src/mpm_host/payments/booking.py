@@ -233,6 +233,7 @@ class _Batch:
         record.receipt = request.receipt or record.receipt
         record.details = {**record.details, **request.details}
         record.reason = record.message = ""
+        record.needs_person = record.disputed  # a push that was given up came after all
         record.accepted_at = self._now
         record.booked_on = self._directory.companies[record.company_id].today(self._now)
         if command.reply is not None:

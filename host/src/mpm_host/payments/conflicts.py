@@ -21,7 +21,6 @@ from mpm_host.payments.payment_records import PaymentRecord
 __all__ = ["CONFLICT", "Conflicts", "difference"]
 
 CONFLICT = "conflict"  # the kind of the event
-_DETAIL_LENGTH = 500
 
 
 def difference(record: PaymentRecord, request: ValidationRequest | ProcessRequest) -> str:
@@ -57,7 +56,7 @@ class Conflicts:
             what: the difference.
             receipt: the telecom's number for what it took, if the call carries one (T-56).
         """
-        detail = (f"{what} (receipt {receipt})" if receipt else what)[:_DETAIL_LENGTH]
+        detail = f"{what} (receipt {receipt})" if receipt else what
         if not record.conflict:
             record.conflict = True
             self.writes.save(record)

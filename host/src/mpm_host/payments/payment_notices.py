@@ -119,7 +119,7 @@ class PaymentNotices:
         known = sa.select(e.id).where(e.payment_id == payment.id, e.detail == what)
         changes: dict[str, object] = {"conflict": True}
         if needs_person:
-            changes["needs_person"] = True
+            changes |= {"needs_person": True, "disputed": True}
         with self._engines.write.begin() as connection:
             connection.execute(sa.update(t.payments).where(p.id == payment.id).values(**changes))
             if connection.execute(known).first() is not None:

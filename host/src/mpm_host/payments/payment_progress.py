@@ -17,7 +17,6 @@ from mpm_core import PaymentStatus
 from mpm_host.actions.proposals import is_meaningful
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
-from mpm_host.orders.order_store import DETAIL_LENGTH
 from mpm_host.outbox.outbox import Fact, OutboxHook, is_heard, tell
 
 __all__ = ["OrderSummary", "Progress", "counting_orders", "progress_of", "refresh_payment"]
@@ -114,9 +113,11 @@ def refresh_payment(connection: Connection, payment_id: str, now: datetime) -> P
         .where(t.payments.c.id == payment_id)
         .values(
             status=progress.status,
-            needs_person=sa.true() if progress.needs_person else waits_for_approval,
+            needs_person=sa.or_(
+                sa.literal(progress.needs_person), waits_for_approval, t.payments.c.disputed
+            ),
             reason=progress.reason,
-            message=progress.detail[:DETAIL_LENGTH],
+            message=progress.detail,
             settled_at=now if settled else None,
         )
     )

@@ -39,6 +39,7 @@ class PaymentRecord:
     reason: str = ""
     message: str = ""
     conflict: bool = False
+    disputed: bool = False
     serial: str | None = None
     amount: int | None = None
     payer: str | None = None

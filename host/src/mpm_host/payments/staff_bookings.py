@@ -29,7 +29,6 @@ from mpm_host.refusals import ServiceRefused
 
 __all__ = ["StaffBooking", "check_money", "manufacturer_objection", "refuse", "unknown_serial"]
 
-_DETAIL_LENGTH = 500  # of an event
 _ANY_AMOUNT = AmountRules()  # cash has no telecom that limits it
 
 
@@ -112,7 +111,7 @@ class StaffBooking:
             "company_id": record.company_id,
             "payment_id": record.id,
             "kind": "taken",
-            "detail": self.by.reason[:_DETAIL_LENGTH],
+            "detail": self.by.reason,
             "actor": self.by.name,
             "at": self.by.at,
         }

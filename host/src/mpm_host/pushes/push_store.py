@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 PUSH_FAILED = "push_failed"  # the reason of the payment that did not come
-_DETAIL_LENGTH = 500
 _P = pushes.c
 
 
@@ -107,7 +106,7 @@ def write_step(
         .where(_P.id == record.id, _P.fence == record.fence)
         .values(
             status=step.status,
-            detail=step.detail[:_DETAIL_LENGTH],
+            detail=step.detail,
             details={**record.push.details, **(details or {})},
             looks=step.looks,
             not_found=step.not_found,
@@ -144,9 +143,7 @@ def _reject_payment(connection: Connection, record: PushRecord, step: PushStep) 
             p.company_id == record.company_id,
             p.status == PaymentStatus.VALIDATED,
         )
-        .values(
-            status=PaymentStatus.REJECTED, reason=PUSH_FAILED, message=step.detail[:_DETAIL_LENGTH]
-        )
+        .values(status=PaymentStatus.REJECTED, reason=PUSH_FAILED, message=step.detail)
     )
 
 

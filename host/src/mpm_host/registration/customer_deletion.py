@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from mpm_core import Money, PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord, Directory
+from mpm_host.orders.switching import end_switches
 from mpm_host.payments.customer_accounts import CustomerAccount, load_customers
 from mpm_host.payments.ledger import account_changes
 from mpm_host.refusals import RefusalCode, ServiceRefused
@@ -80,7 +81,7 @@ def delete_customer(  # noqa: PLR0913 - who, where, when, and what may be left
     if (left.credit or left.owed) and not keep_balance:
         raise _balance_open(left, account.account.currency)
     _write_passed_access_rates(connection, account)
-    _release_devices(connection, company, customer_id)
+    _release_devices(connection, company, customer_id, now)
     connection.execute(
         sa.update(t.customers).where(t.customers.c.id == customer_id).values(deleted_at=now)
     )
@@ -146,14 +147,18 @@ def _write_passed_access_rates(connection: Connection, account: CustomerAccount)
         connection.execute(sa.insert(t.access_debts), changes.new_access_debts)
 
 
-def _release_devices(connection: Connection, company: CompanyRecord, customer_id: str) -> None:
+def _release_devices(
+    connection: Connection, company: CompanyRecord, customer_id: str, now: datetime
+) -> None:
     """Let the devices belong to nobody; plans that are paid off are put aside with them."""
     d, p = t.devices.c, t.plans.c
-    connection.execute(
+    released = (
         sa.update(t.devices)
         .where(d.company_id == company.id, d.customer_id == customer_id)
         .values(customer_id=None, access_due_on=None)
+        .returning(d.id)
     )
+    end_switches(connection, connection.execute(released).scalars().all(), now)
     connection.execute(
         sa.update(t.plans)
         .where(p.company_id == company.id, p.customer_id == customer_id)

@@ -16,6 +16,7 @@ from mpm_core import DeviceKind
 from mpm_core.tariffs import AccessRate
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord
+from mpm_host.orders.switching import end_switches
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.access_rates import book_passed, first_boundary
@@ -78,7 +79,8 @@ def change_device(
             f"Only meters have a tariff, not {device['kind']}; leave it out.",
         )
     if "customer_id" in changed and device["customer_id"] is not None:
-        put_settled_plan_aside(connection, device_id, device["serial"])
+        put_settled_plan_aside(connection, device_id, device["serial"], now)
+        end_switches(connection, [device_id], now)
     due_on = device["access_due_on"]
     if changed.keys() & {"customer_id", "tariff_id"}:
         due_on = _restart_access_rate(connection, company, device, wanted["tariff_id"], now)

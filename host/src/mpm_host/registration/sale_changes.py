@@ -20,6 +20,7 @@ from mpm_core.plans.schedules import ScheduledRow
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
+from mpm_host.orders.switching import end_switches
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.customers import lock_customers
 from mpm_host.registration.inputs import check_amount_given
@@ -179,6 +180,7 @@ def delete_sale(
             .where(d.id == device_id, d.customer_id == stored.row["customer_id"])
             .values(customer_id=None)
         )
+        end_switches(connection, [device_id], now)
     return {
         "cost": [_written(stored.row["cost"], company.company.currency), None],
         "device_serial": [stored.row["device_serial"], None],

@@ -12,6 +12,7 @@ from mpm_core import DeviceKind
 from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord
+from mpm_host.orders.switching import end_switches
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.appliances import find_appliances
 from mpm_host.registration.inputs import read_serial
@@ -68,7 +69,7 @@ def sell(
     device = _sold_device(connection, company, request)
     writes = prepare_sale(company, request.customer_id, appliance, device, request.terms, now)
     if device is not None:
-        _hand_over(connection, device, request)
+        _hand_over(connection, device, request, now)
     insert_plans(connection, [writes])
     return Sold(plan_id=writes.plan_id)
 
@@ -124,9 +125,11 @@ def _find_device(
     return connection.execute(query).first()
 
 
-def _hand_over(connection: Connection, device: SaleDevice, request: SaleRequest) -> None:
+def _hand_over(
+    connection: Connection, device: SaleDevice, request: SaleRequest, now: datetime
+) -> None:
     """Refuse a second open plan, put a settled one aside, and give the device its owner."""
-    put_settled_plan_aside(connection, device.id, device.serial)
+    put_settled_plan_aside(connection, device.id, device.serial, now)
     connection.execute(
         sa.update(t.devices)
         .where(t.devices.c.id == device.id)
@@ -134,8 +137,12 @@ def _hand_over(connection: Connection, device: SaleDevice, request: SaleRequest)
     )
 
 
-def put_settled_plan_aside(connection: Connection, device_id: str, serial: str) -> None:
+def put_settled_plan_aside(
+    connection: Connection, device_id: str, serial: str, now: datetime
+) -> None:
     """Make room for another plan, or another owner, of a device that is paid off.
+
+    It is paid off no longer: a device that is switched is off until the next payment.
 
     Raises:
         ServiceRefused: `plan_open`.
@@ -157,3 +164,4 @@ def put_settled_plan_aside(connection: Connection, device_id: str, serial: str) 
             f"Device {serial!r} has a plan that is not paid off; end that one first.",
         )
     connection.execute(sa.update(t.plans).where(p.id == live.id).values(live=False))
+    end_switches(connection, [device_id], now)

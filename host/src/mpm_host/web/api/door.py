@@ -100,10 +100,7 @@ class ApiDoor:
                 raise
             _LOG.error("database_unavailable", operation=operation.name, kind=type(error).__name__)
             return problem_answer(
-                ProblemError(
-                    code=ApiCode.UNAVAILABLE,
-                    detail="The database does not answer; nothing was changed. Try again.",
-                )
+                ProblemError(code=ApiCode.UNAVAILABLE, detail=_unavailable(operation))
             )
 
     def _answer(self, operation: Operation, request: Incoming) -> Outgoing:
@@ -280,6 +277,16 @@ def _request_key(
     varying = "/".join(request.path.values())
     parts = (operation.name.encode(), varying.encode(), request.content)
     return read_key(request.headers.get("idempotency-key"), scope, parts)
+
+
+def _unavailable(operation: Operation) -> str:
+    """Say what is known once the database has gone: of a change, not whether it was made."""
+    if operation.method == "GET":
+        return "The database does not answer. Try again."
+    return (
+        "The database does not answer, and nobody knows whether anything was changed. Send it "
+        "again with the same Idempotency-Key; if it had none, look first."
+    )
 
 
 def _outgoing(operation: Operation, answer: object) -> Outgoing:
