@@ -77,6 +77,40 @@ def test_a_bad_item_fails_alone_and_the_others_of_its_batch_are_stored(engine):
     writer.close()
 
 
+HOURS = 3600.0  # no test waits so long: who lingers is found out
+
+
+def test_a_lone_caller_is_never_made_to_wait_for_others(engine):
+    writer = GroupCommit(engine, store, name="test", linger=HOURS)
+
+    answers = [writer.submit(number).result(10) for number in range(20)]
+
+    assert answers == [("stored", number) for number in range(20)]
+    writer.close()
+
+
+def test_after_a_shared_batch_the_next_caller_waits_for_company(engine):
+    begun, gate, sizes = threading.Event(), threading.Event(), []
+
+    def gated(connection, items):
+        sizes.append(len(items))
+        begun.set()
+        gate.wait(10)
+        return store(connection, items)
+
+    writer = GroupCommit(engine, gated, name="test", linger=HOURS)
+    futures = [writer.submit(0)]
+    assert begun.wait(10)
+    futures += [writer.submit(number) for number in (1, 2, 3)]
+    gate.set()
+    assert futures[-1].result(10) == ("stored", 3)
+    futures += [writer.submit(number) for number in range(4, 68)]
+
+    assert [future.result(10) for future in futures] == [("stored", n) for n in range(68)]
+    assert sizes == [1, 3, 64]  # a full batch goes at once
+    writer.close()
+
+
 def test_closing_answers_what_was_submitted_before(engine):
     writer = GroupCommit(engine, store, name="test")
     futures = [writer.submit(number) for number in range(100)]

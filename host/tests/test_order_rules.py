@@ -25,6 +25,7 @@ from mpm_core import (
     Throttled,
     Unit,
 )
+from mpm_host.backoff import most_added
 from mpm_host.orders.order_rules import (
     LOOKS,
     AttemptOutcome,
@@ -42,8 +43,8 @@ GRANT = Grant(codes=(Secret("1"),), quantity=1000, unit=Unit.WATT_HOUR)
 CLEAN, DOUBT = OrderFacts(), OrderFacts(doubt=True)
 
 
-def no_jitter() -> float:
-    return 0.5
+def no_chance() -> float:
+    return 0.0
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def no_jitter() -> float:
     ],
 )
 def test_after_attempt_follows_the_table(answer, facts, expected):
-    assert after_attempt(answer, facts, jitter=no_jitter) == expected
+    assert after_attempt(answer, facts, draw=no_chance) == expected
 
 
 def operation(recovery: Recovery) -> Operation:
@@ -236,7 +237,8 @@ def test_after_look_follows_the_declared_recovery(recovery, facts, status):
 )
 def test_the_resolver_looks_at_the_times_of_its_schedule(age, expected):
     facts = OrderFacts(doubt=True, age=age)
-    lost, silent = after_attempt(OutcomeUnknown("lost"), facts), after_find(NotSent("off"), facts)
+    lost = after_attempt(OutcomeUnknown("lost"), facts, draw=no_chance)
+    silent = after_find(NotSent("off"), facts, draw=no_chance)
 
     assert (lost.next_in, silent.next_in) == (expected, expected)
     parked = OrderStatus.UNKNOWN if expected else OrderStatus.PARKED
@@ -255,7 +257,8 @@ def test_the_resolver_looks_at_the_times_of_its_schedule(age, expected):
     ],
 )
 def test_a_vendor_that_works_on_it_is_asked_again_within_reason(wished, age, expected):
-    step = after_find(Pending(after=wished), OrderFacts(age=age, vendor_works=True))
+    facts = OrderFacts(age=age, vendor_works=True)
+    step = after_find(Pending(after=wished), facts, draw=no_chance)
 
     assert step.next_in == expected
     assert step.reason == ("vendor_pending" if expected else "outcome_unknown")
@@ -263,8 +266,10 @@ def test_a_vendor_that_works_on_it_is_asked_again_within_reason(wished, age, exp
 
 @pytest.mark.parametrize("wished", [timedelta(0), timedelta(days=-1)], ids=["at once", "before"])
 def test_a_vendor_that_wants_no_wait_is_still_not_asked_without_one(wished):
-    assert after_attempt(Throttled("no", after=wished), CLEAN).next_in == timedelta(seconds=1)
-    assert after_attempt(Pending(after=wished), CLEAN).next_in == timedelta(seconds=1)
+    throttled = after_attempt(Throttled("no", after=wished), CLEAN, draw=no_chance)
+    pending = after_attempt(Pending(after=wished), CLEAN, draw=no_chance)
+
+    assert (throttled.next_in, pending.next_in) == (timedelta(seconds=1), timedelta(seconds=1))
 
 
 def test_an_operation_that_is_gone_holds_an_order_and_parks_one_in_doubt():
@@ -343,6 +348,21 @@ def test_an_attempt_in_doubt_is_never_called_surely_without_a_token(answer, fact
         assert step.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
     assert (step.next_in is None) == (step.is_final or step.status is OrderStatus.PARKED)
     assert step.next_in is None or timedelta(0) < step.next_in <= timedelta(hours=24)
+
+
+@given(answer=errors, facts=facts_values, chance=st.floats(0, 1))
+def test_chance_makes_every_wait_longer_and_none_shorter(answer, facts, chance):
+    """M5: neither the schedule's looks nor a `Retry-After` come too early, and crowds thin out."""
+    for after in (after_attempt, after_find):
+        plain, drawn, latest = (
+            after(answer, facts, draw=lambda number=number: number).next_in
+            for number in (0.0, chance, 1.0)
+        )
+        if plain is None:
+            assert (drawn, latest) == (None, None)
+        else:
+            assert plain <= drawn <= latest
+            assert latest == min(plain + most_added(plain), timedelta(hours=24))
 
 
 @given(recovery=st.sampled_from(Recovery), facts=facts_values)

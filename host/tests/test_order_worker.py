@@ -613,6 +613,25 @@ def test_a_dead_worker_leaves_an_order_that_is_unknown_once_its_lease_is_over(be
     )
 
 
+def test_a_clock_that_jumps_takes_no_order_from_the_process_that_asks(bench):
+    """T12: the lease is over by the clock, and the order is handed over again, to the same one."""
+    payment_id = bench.paid()
+    order_id, seen = bench.order(payment_id)["id"], []
+
+    def jumps(_order):
+        bench.later(days=1)
+        bench.worker.work_on(order_id)
+        seen.append(bench.order(payment_id)["status"])
+        return energy_grant()
+
+    calin(bench).generate.append(jumps)
+    bench.work(payment_id)
+
+    assert seen == ["sent"]
+    assert bench.attempts(payment_id) == [(1, "issued")]
+    assert bench.codes(payment_id) == [CODE]
+
+
 def test_an_order_that_was_sent_before_an_upgrade_keeps_its_lease_t16(bench):
     payment_id = bench.paid()
     with bench.engines.write.begin() as connection:

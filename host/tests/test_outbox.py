@@ -30,12 +30,12 @@ from mpm_host.database.group_commit import GroupCommit
 from mpm_host.database.outbox_tables import tellings
 from mpm_host.directory import Directory, InstanceRecord, InstanceState, ManifestFacts
 from mpm_host.messages.message_sender import MessageSender
-from mpm_host.orders.set_aside import guarded
 from mpm_host.outbox.outbox import OutboxHook, hooks_of, keep_outbox
 from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.outbox.teller import WAITS, Teller
 from mpm_host.payments.booking import Accept, Book
 from mpm_host.payments.payment_progress import refresh_payment
+from mpm_host.poison_work import guarded
 from mpm_host.work_sources import any_due
 from tests.support.order_bench import NoSettings, OrderBench, energy_grant, lost
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -442,6 +442,31 @@ def test_an_instance_that_always_fails_is_set_aside_and_shown(bench):
     view = bench.view(payment_id)
     assert (view["status"], view["conflict"]) == ("unmatched", False)
     assert bench.differences() == []
+
+
+def test_of_two_workers_that_tell_in_vain_at_once_one_sets_it_aside(bench):
+    """Work is handed over more than once; only one of them may say that nobody tries again."""
+    payment_id = bench.pay("nobody's", "1000", "R1")
+    bench.ears["watcher"].failing = [NotSent("down")] * (len(WAITS) + 2)
+    for _ in WAITS:
+        bench.tell()
+        [row] = [one for one in bench.rows(tellings) if one["instance_id"] == "watcher-umeme"]
+        bench.now = row["next_at"]
+    hear, other = bench.ears["watcher"].hear, Teller(bench.resources())
+
+    def meanwhile(hook, **values):
+        bench.ears["watcher"].hear = hear
+        other.work_on(row["id"])
+        return hear(hook, **values)
+
+    bench.ears["watcher"].hear = meanwhile
+    bench.tell()
+
+    assert len(bench.ears["watcher"].heard) == len(WAITS) + 2
+    assert [kind for kind, _ in bench.events(payment_id)].count("not_told") == 1
+    assert [(row["failures"], row["next_at"]) for row in bench.rows(tellings)] == [
+        (len(WAITS) + 1, None)
+    ]
 
 
 def test_a_hanging_instance_changes_nothing_for_another(engines):

@@ -10,7 +10,8 @@ from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.messages.message_sender import MessageSender
-from mpm_host.orders.set_aside import OrderKeeper, count_set_aside, guarded
+from mpm_host.orders.set_aside import OrderKeeper, count_set_aside
+from mpm_host.poison_work import guarded
 from tests.support.order_bench import OrderBench, energy_grant, lost
 
 CODE = "11112222333344445555"

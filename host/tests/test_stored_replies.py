@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from mpm_core import Decision, ProcessRequest, Reply
 from mpm_host.payments.booking import Accept, Book
 from tests.support.small_company import SmallCompany
@@ -28,3 +30,5 @@ def test_a_repeated_call_gets_the_reply_that_was_stored_not_the_one_of_a_newer_p
     first = (Decision.ACCEPTED, Reply(status=200, content_type="text/plain", body=b"accepted: 1"))
     assert call(b"accepted: 1") == first
     assert call(b"<accepted>1</accepted>") == first
+    company.now += timedelta(days=100)  # P15: nothing is forgotten while a telecom may say it again
+    assert call(b"accepted, long ago") == first

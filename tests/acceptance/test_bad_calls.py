@@ -6,6 +6,7 @@ And its log, read afterwards: it tells of the refusals without a secret or a who
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -373,9 +374,64 @@ def test_the_log_tells_of_refusals_without_secrets_or_whole_phone_numbers(stage)
     assert told == []
 
 
+@pytest.mark.parametrize(
+    ("proof", "body", "decision"),
+    [
+        pytest.param(PROOFS["another-secret"], VALIDATION, "unauthenticated", id="P14-signature"),
+        pytest.param(PROOFS["expired"], VALIDATION, "unauthenticated", id="P14-expired"),
+        pytest.param(None, VALIDATION[:-1], "malformed", id="C11-unreadable"),
+    ],
+)
+def test_a_refused_call_is_a_warning_with_a_digest_and_nothing_else_of_its_body(
+    stage, proof, body, decision
+):
+    digest, seen = hashlib.sha256(body).hexdigest(), len(_warnings(stage, "call_refused"))
+    stage.post("airtel", "c2b/validate", body, proof or airtel_headers(SECRET, "AIR1"))
+    _wait_until(lambda: len(_warnings(stage, "call_refused")) > seen)
+    warning = _warnings(stage, "call_refused")[-1]
+    assert len(warning.pop("correlation_id")) > 20
+    assert warning.pop("timestamp")
+    assert warning == {
+        "event": "call_refused",
+        "level": "warning",
+        "company": "demo",
+        "instance": "airtel",
+        "decision": decision,
+        "path": "c2b/validate",
+        "source": "127.0.0.1",
+        "bytes": len(body),
+        "sha256": digest,
+    }
+
+
+def test_a_call_from_a_foreign_address_is_a_warning_that_says_from_where(stage):
+    """P14: the third reason to refuse a call; its body is not even looked at."""
+    seen = len(_warnings(stage, "foreign_address"))
+    stage.post("airtel-elsewhere", "c2b/validate", VALIDATION, {})
+    _wait_until(lambda: len(_warnings(stage, "foreign_address")) > seen)
+    warning = _warnings(stage, "foreign_address")[-1]
+    assert warning.pop("timestamp")
+    assert warning == {
+        "event": "foreign_address",
+        "level": "warning",
+        "company": "demo",
+        "instance": "airtel-elsewhere",
+        "source": "127.0.0.1",
+    }
+
+
 def _decisions(log):
-    lines = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
-    return {line["decision"] for line in lines if line["event"] == "call_answered"}
+    return {line["decision"] for line in _lines(log) if line["event"] == "call_answered"}
+
+
+def _warnings(stage, event):
+    return [line for line in _lines(stage.log.read_text()) if line["event"] == event]
+
+
+def _lines(log):
+    """Return what is written whole by now."""
+    return [json.loads(line) for line in log.splitlines(keepends=True)
+            if line.startswith("{") and line.endswith("\n")]  # fmt: skip
 
 
 def _wait_until(is_so):

@@ -1,4 +1,4 @@
-"""Hosts made worse on purpose, in the two ways that payment systems usually are.
+"""Hosts made worse on purpose: in the two ways that payment systems usually are, and one idle one.
 
 They share everything with the real host but one decision each.
 """
@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from mpm_core import Decision
 from mpm_host.database import tables as t
 from mpm_host.host import Host
-from mpm_host.orders.order_rules import OrderStatus
+from mpm_host.orders.order_rules import OrderStatus, Step
+from mpm_host.orders.order_store import OrderRecord
 from mpm_host.payments.booking import Accept, Command, Outcome
 from mpm_host.services import Services
 
-__all__ = ["answer_before_commit", "ask_again_after_a_crash"]
+__all__ = ["answer_before_commit", "ask_again_after_a_crash", "leave_every_order_to_a_person"]
 
 _LATER_SECONDS = 5.0
 _IN_HAND = (OrderStatus.SENT, OrderStatus.UNKNOWN)
@@ -53,3 +54,13 @@ def answer_before_commit(services: Services, _host: Host) -> None:
         return future
 
     writer.submit = submit_later  # type: ignore[method-assign]  # the point
+
+
+def leave_every_order_to_a_person(services: Services, _host: Host) -> None:
+    """Ask no manufacturer anything: the safest way never to mint twice."""
+    orders = services.orders
+
+    def park(order: OrderRecord) -> None:
+        orders._answers.write(order, Step(status=OrderStatus.PARKED, facts=order.facts))
+
+    orders._attempt = park  # type: ignore[method-assign]  # the point

@@ -37,10 +37,15 @@ _SERIALS = {
 
 @attrs.frozen(kw_only=True)
 class Device:
-    """Something payable, and what its payments are."""
+    """Something payable, and what its payments are.
+
+    Attributes:
+        owes: its owner has debts, which take some payments as a whole.
+    """
 
     serial: str
     amount: str
+    owes: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -67,9 +72,10 @@ class Town:
         customer_id = self._register(
             serial, maker, kind, tariff_id=self.tariff_id if is_meter else None
         )
-        if number % _DEBTORS == 0:
+        owes = number % _DEBTORS == 0
+        if owes:
             self._owe(customer_id)
-        return Device(serial=serial, amount="300" if is_meter else "500")
+        return Device(serial=serial, amount="300" if is_meter else "500", owes=owes)
 
     def settle_idle(self, number: int) -> None:
         """Register a meter with an access rate that nobody pays: it only falls due."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -14,10 +14,10 @@ from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
 
-__all__ = ["open_orders", "wait_until_nothing_is_open"]
+__all__ = ["STEP", "open_orders", "wait_until_nothing_is_open"]
 
 _ENDED = (OrderStatus.ISSUED, OrderStatus.REFUSED, OrderStatus.CANCELLED, OrderStatus.PARKED)
-_STEP = timedelta(seconds=30)
+STEP = timedelta(seconds=30)  # of time; shorter than any lease
 
 
 def open_orders(scene: Scene) -> Counter[str]:
@@ -27,11 +27,22 @@ def open_orders(scene: Scene) -> Counter[str]:
         return Counter({row[0]: row[1] for row in connection.execute(query)})
 
 
-def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> datetime:
+def _let_a_step_pass(scene: Scene) -> None:
+    scene.clock.move(STEP)
+
+
+def wait_until_nothing_is_open(
+    scene: Scene, *, seconds: float, let_time_pass: Callable[[Scene], object] = _let_a_step_pass
+) -> datetime:
     """Wait until every piece of work has ended or waits for a person; time flies.
 
     What was handed to a worker a moment ago is due again only after a while: that nothing is due
     does not say that nothing is under way. So each kind is asked for what is not as it should be.
+
+    Args:
+        scene: with a host that lives.
+        seconds: how long to wait, really.
+        let_time_pass: lets some go by, or not if it must not yet.
 
     Returns:
         The moment of which that was true; what runs out later is no concern of its.
@@ -47,7 +58,7 @@ def wait_until_nothing_is_open(scene: Scene, *, seconds: float) -> datetime:
             return now
         if time.monotonic() > until:
             raise TimeoutError(f"Still open: {rest}.")
-        scene.clock.move(_STEP)
+        let_time_pass(scene)
         time.sleep(0.1)
 
 

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_host.database import every_table
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.engines import open_engines
 from tests.support.failing_disk import fail_every_fsync
 
@@ -106,6 +106,7 @@ def value_of(column, number):
         sa.Integer: lambda: number,
         sa.Numeric: lambda: number,
         sa.String: lambda: str(number),
+        Remark: lambda: str(number),
     }
     return next(make() for kind, make in makers.items() if isinstance(column.type, kind))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.backoff import Draw, draw_any
 from mpm_host.clock import Clock
 from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
@@ -25,6 +26,7 @@ class Resources:
         clock: tells the time: decides every date and what is due.
         directory: returns companies and instances as they are now; they change while we run.
         plugins_of: returns one company's loaded plugins, as they are now.
+        draw: chance, which keeps crowds from coming back at the same moment.
     """
 
     engines: Engines
@@ -32,3 +34,4 @@ class Resources:
     clock: Clock
     directory: Callable[[], Directory]
     plugins_of: Callable[[str], CompanyPlugins]
+    draw: Draw = draw_any

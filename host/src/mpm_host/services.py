@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import structlog
 from litestar import Litestar
+from sqlalchemy.engine import Connection
 
 from mpm_host.actions.payment_actions import PaymentActions, look_after
 from mpm_host.host import Host
@@ -18,14 +19,22 @@ from mpm_host.monitoring.database_gauges import DatabaseGauges
 from mpm_host.monitoring.metrics import Metrics
 from mpm_host.monitoring.readiness import Problem, Readiness
 from mpm_host.orders.order_worker import OrderWorker
-from mpm_host.orders.set_aside import OrderKeeper, guarded
+from mpm_host.orders.set_aside import OrderKeeper
 from mpm_host.orders.switching import Switcher
 from mpm_host.outbox.teller import Teller
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
 from mpm_host.payments.token_desk import TokenDesk
+from mpm_host.poison_work import (
+    DATABASE_FAULTS,
+    SetAside,
+    WorkKeeper,
+    end_nothing,
+    guarded,
+)
 from mpm_host.pushes.push_desk import PushDesk
+from mpm_host.pushes.push_store import end_set_aside
 from mpm_host.pushes.push_worker import PushWorker
 from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
@@ -101,20 +110,11 @@ class Services:
         self.imports = ImportWorker(
             resources, plan_of=host.house.plan_of, is_stopping=self._stopping.is_set
         )
-        keeper = OrderKeeper(engines=host.engines, clock=host.clock)
         self._work = (
             Work(
                 engines=host.engines,
                 clock=host.clock,
-                handlers={
-                    "orders": guarded(self.orders.work_on, keeper.note_failure),
-                    "messages": guarded(self.messages.work_on, self.messages.note_failure),
-                    "devices": self.devices.work_on,
-                    "switches": self.switches.work_on,
-                    "pushes": self.pushes.work_on,
-                    "imports": self.imports.work_on,
-                    "tellings": guarded(self.teller.work_on, self.teller.note_failure),
-                },
+                handlers=self._handlers(),
                 limits=limits,
                 give_up=host.house.give_up,
             )
@@ -128,6 +128,30 @@ class Services:
         self._housekeeper = threading.Thread(
             target=self._keep_house, name="housekeeper", daemon=True
         )
+
+    def _handlers(self) -> dict[str, Callable[[str], None]]:
+        """Return what is done with each kind of work; what only fails is set aside."""
+        orders = OrderKeeper(engines=self._host.engines, clock=self._host.clock)
+        return {
+            "orders": guarded(self.orders.work_on, orders.note_failure),
+            "messages": guarded(self.messages.work_on, self.messages.note_failure),
+            "devices": self._kept("devices", self.devices.work_on),
+            "switches": self._kept("switches", self.switches.work_on),
+            "pushes": self._kept("pushes", self.pushes.work_on, end=end_set_aside),
+            "imports": self.imports.work_on,
+            "tellings": guarded(self.teller.work_on, self.teller.note_failure),
+        }
+
+    def _kept(
+        self,
+        kind: str,
+        work_on: Callable[[str], None],
+        *,
+        end: Callable[[Connection, SetAside], None] = end_nothing,
+    ) -> Callable[[str], None]:
+        """Guard work whose rows bear a mark once they are set aside, also when unreadable."""
+        keeper = WorkKeeper(engines=self._host.engines, clock=self._host.clock, kind=kind, end=end)
+        return guarded(work_on, keeper.note_failure, not_its_fault=DATABASE_FAULTS)
 
     def start(self) -> None:
         """Start the background work; not inside a running event loop."""

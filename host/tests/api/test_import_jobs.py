@@ -168,6 +168,27 @@ def test_a_worker_whose_import_was_taken_over_stops_and_writes_nothing(office, m
     assert office.work(job)["status"] == "done"
 
 
+def test_a_worker_whose_import_was_taken_over_does_not_end_it(office, monkeypatch):
+    job = office.queue(HEADER + good())
+    real, ended = import_worker.end_import, []
+
+    def too_late(connection, *values):
+        connection.execute(sa.update(imports).values(fence=imports.c.fence + 1))
+        ended.append(real(connection, *values))
+        return ended[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_worker, "end_import", too_late)
+        office.services.imports.work_on(job["id"])
+
+    row = office.row(job)
+    assert (ended, row.status, row.finished_at) == ([False], "running", None)
+    assert row.file is not None  # whoever took it over still needs it
+    with office.engines.read.connect() as connection:
+        actions = connection.execute(sa.select(t.audit.c.action)).scalars().all()
+    assert "import.done" not in actions
+
+
 @contextlib.contextmanager
 def in_the_middle(office, monkeypatch, act):
     """Act once when the first thousand rows of an import have been reported."""

@@ -11,8 +11,9 @@ from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
 from mpm_host.refusals import ServiceRefused
 
-__all__ = ["resend"]
+__all__ = ["AGAIN", "resend"]
 
+AGAIN = ":again:"  # in the key of a message that is sent again
 _MOST = 10  # messages of one payment sent again; more is somebody's mistake, and costs money
 _TOKEN_FACT = ":token"  # noqa: S105 - the end of a message's key
 
@@ -27,7 +28,7 @@ def resend(on: ActionOn) -> bool:
         ServiceRefused: nothing was ever told, or the same was sent too often.
     """
     messages = _messages(on)
-    originals = [message for message in messages if ":again:" not in message.key]
+    originals = [message for message in messages if AGAIN not in message.key]
     if not originals:
         raise ServiceRefused(
             ActionCode.NO_MESSAGE, f"Nobody was told anything of payment {on.payment.id} yet."
@@ -64,7 +65,7 @@ def _send(on: ActionOn, message: Row[*tuple[object, ...]], number: int) -> None:
             id=new_identifier(),
             company_id=on.payment.company_id,
             payment_id=on.payment.id,
-            key=f"{on.payment.id}:again:{number}",
+            key=f"{on.payment.id}{AGAIN}{number}",
             phone=message.phone,
             body=message.body,
             status="queued",

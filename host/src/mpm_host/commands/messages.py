@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mpm_core import MessageStatus
 from mpm_host.commands.output import json_option, print_json, print_table
 from mpm_host.commands.surroundings import opened_host
 from mpm_host.messages.message_views import list_messages
@@ -18,12 +19,17 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("slug")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in MessageStatus]),
+    help="Only those that stand so.",
+)
 @click.option("--bodies", is_flag=True, help="Show the texts too; they hold token codes.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, help="How many; 50 if not given."
 )
 @json_option
-def list_command(*, slug: str, bodies: bool, limit: int, as_json: bool) -> None:
+def list_command(*, slug: str, status: str | None, bodies: bool, limit: int, as_json: bool) -> None:
     """List the messages of company SLUG, newest first; phone numbers are masked."""
     with opened_host() as host, host.engines.read.connect() as connection:
         views = list(
@@ -31,6 +37,7 @@ def list_command(*, slug: str, bodies: bool, limit: int, as_json: bool) -> None:
                 connection,
                 host.companies.find(slug).id,
                 limit=limit,
+                status=None if status is None else MessageStatus(status),
                 bodies=host.vault if bodies else None,
             )
         )

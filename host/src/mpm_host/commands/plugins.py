@@ -10,6 +10,7 @@ import click
 from mpm_core import MpmError
 from mpm_core.settings.forms import documentation_table
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
+from mpm_host.commands.plugin_rework import rework
 from mpm_host.commands.plugin_scaffold import new_command, requirements_option
 from mpm_host.commands.plugin_tellings import retell
 from mpm_host.commands.surroundings import configuration, failures_printed, opened_host
@@ -28,6 +29,7 @@ def command() -> None:
 
 command.add_command(new_command)
 command.add_command(retell)
+command.add_command(rework)
 
 
 @command.command("list")

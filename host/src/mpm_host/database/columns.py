@@ -21,6 +21,8 @@ __all__ = [
     "metadata",
     "partial_index",
     "reference_to",
+    "set_aside_at",
+    "work_failures",
 ]
 
 metadata = sa.MetaData(
@@ -60,6 +62,16 @@ def currency() -> sa.Column[str]:
 def created() -> sa.Column[object]:
     """Return when a row was made."""
     return sa.Column("created_at", Instant, nullable=False)
+
+
+def work_failures() -> sa.Column[int]:
+    """Return how often in a row work on a row failed by a fault of ours, not of a vendor's."""
+    return sa.Column("work_failures", sa.Integer, nullable=False, server_default=sa.text("0"))
+
+
+def set_aside_at() -> sa.Column[object]:
+    """Return since when nobody works on a row any more, because that only failed; none else."""
+    return sa.Column("set_aside_at", Instant)
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:

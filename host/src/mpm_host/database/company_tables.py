@@ -13,6 +13,8 @@ from mpm_host.database.columns import (
     metadata,
     partial_index,
     reference_to,
+    set_aside_at,
+    work_failures,
 )
 
 __all__ = [
@@ -172,8 +174,11 @@ devices = sa.Table(
     sa.Column("handed", sa.Integer, nullable=False, default=0),  # hand-overs to the engine so far
     sa.Column("access_due_on", sa.Date),  # the next access-rate boundary; none without access rate
     created(),
+    work_failures(),
+    set_aside_at(),
     sa.UniqueConstraint("company_id", "serial"),
     sa.Index(None, "customer_id"),
     sa.Index(None, "access_due_on"),
     partial_index("ix_mpm_device_due", "next_at", where="next_at IS NOT NULL"),
+    partial_index("ix_mpm_device_set_aside", "company_id", where="set_aside_at IS NOT NULL"),
 )

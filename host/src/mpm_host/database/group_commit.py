@@ -70,6 +70,7 @@ class GroupCommit(Generic[Item, Result]):
             be called again with the same items, so it must find what an earlier try has stored.
         name: of the thread, for people who look at stack dumps.
         patience: seconds to wait for one answer of the database.
+        linger: seconds to wait for company after a batch that had some.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class GroupCommit(Generic[Item, Result]):
         *,
         name: str,
         patience: float = 4.0,
+        linger: float = _LINGER_SECONDS,
     ) -> None:
         self._engine = engine
+        self._linger = linger
         self._patience = patience
         self._busy_since: float | None = None
         self._succeeded_at: float | None = None
@@ -148,7 +151,7 @@ class GroupCommit(Generic[Item, Result]):
         self, first: tuple[Item, Future[Result]], *, linger: bool
     ) -> tuple[list[tuple[Item, Future[Result]]], bool]:
         batch = [first]
-        until = time.monotonic() + _LINGER_SECONDS if linger else 0.0
+        until = time.monotonic() + self._linger if linger else 0.0
         while len(batch) < _BATCH_LIMIT:
             try:
                 rest = until - time.monotonic()

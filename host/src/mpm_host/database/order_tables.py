@@ -14,6 +14,8 @@ from mpm_host.database.columns import (
     metadata,
     partial_index,
     reference_to,
+    set_aside_at,
+    work_failures,
 )
 
 __all__ = ["attempts", "messages", "orders", "proposals", "switches", "tokens"]
@@ -113,9 +115,11 @@ messages = sa.Table(
     sa.Column("sent_at", Instant),
     sa.Column("segments", sa.Integer),  # SMS the gateway cut it into, if it says so
     sa.Column("cost", sa.String(32), nullable=False, default=""),  # in the gateway's own words
+    work_failures(),
     sa.Index(None, "payment_id"),
     partial_index("ix_mpm_message_reference", "company_id", "reference", where="reference <> ''"),
     partial_index("ix_mpm_message_due", "next_at", where="status = 'queued'"),
+    partial_index("ix_mpm_message_failed", "company_id", "created_at", where="status = 'failed'"),
 )
 
 proposals = sa.Table(
@@ -152,5 +156,8 @@ switches = sa.Table(
     sa.Column("next_at", Instant),  # when to look whether it must be switched
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     created(),
+    work_failures(),
+    set_aside_at(),
     partial_index("ix_mpm_switch_due", "next_at", where="next_at IS NOT NULL"),
+    partial_index("ix_mpm_switch_set_aside", "company_id", where="set_aside_at IS NOT NULL"),
 )

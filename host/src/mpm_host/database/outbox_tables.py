@@ -14,6 +14,8 @@ from mpm_host.database.columns import (
     metadata,
     partial_index,
     reference_to,
+    set_aside_at,
+    work_failures,
 )
 
 __all__ = ["pushes", "tellings"]
@@ -60,10 +62,13 @@ pushes = sa.Table(
     sa.Column("handed", sa.Integer, nullable=False, default=0),
     created(),
     sa.Column("finished_at", Instant),
+    work_failures(),
+    set_aside_at(),
     sa.CheckConstraint("amount > 0", name="amount_positive"),
     sa.UniqueConstraint("instance_id", "key"),
     sa.Index(None, "company_id", "id"),
     sa.Index(None, "payment_id"),
     partial_index("ix_mpm_push_agent", "agent_id", where="agent_id IS NOT NULL"),
     partial_index("ix_mpm_push_due", "next_at", where="next_at IS NOT NULL"),
+    partial_index("ix_mpm_push_set_aside", "company_id", where="set_aside_at IS NOT NULL"),
 )

@@ -1,14 +1,14 @@
 """The message sender: hands queued messages to the company's SMS gateway, at least once.
 
 A company without a messenger plugin has its messages stored: they can be read with `mpm messages`
-and are marked sent. After an unknown outcome the same text is sent again, because a second copy of
-the same token does no harm.
+and are marked sent. What a failed try makes of a message is decided by `message_rules`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import sqlalchemy as sa
@@ -26,14 +26,19 @@ from mpm_core import (
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.directory import InstanceRecord
+from mpm_host.messages.message_rules import (
+    MessageFacts,
+    MessageStep,
+    after_failure,
+    after_fault,
+)
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.resources import Resources
 
 __all__ = ["MessageSender"]
 
 _LOG = structlog.get_logger(__name__)
-_TRIES = 8
-_FIRST_WAIT = timedelta(seconds=10)
+_NOT_SENT = "not_sent"  # of a try, to be counted; the message is still queued
 _STORED = MessageReceipt()
 _COST_LENGTH = 32
 
@@ -44,7 +49,7 @@ class _Waiting:
 
     id: str
     company_id: str
-    failures: int
+    facts: MessageFacts
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +62,8 @@ class MessageSender:
 
     Args:
         resources: of the installation.
-        note: counts what became of a company's message.
+        note: counts what became of a company's message: `sent`, `delivered` or `failed`, and a try
+            that is made again as `not_sent`.
     """
 
     def __init__(
@@ -77,7 +83,8 @@ class MessageSender:
         try:
             receipt = self._send(queued)
         except MpmError as error:
-            self._write_failure(queued, str(error))
+            step = after_failure(error, queued.facts, draw=self._resources.draw)
+            self._write_failure(queued, step)
         else:
             crash_point(CrashPoint.MESSAGE_SENT)
             self._write_sent(queued, receipt)
@@ -92,15 +99,12 @@ class MessageSender:
             message_id: which.
             error: what kind; its text may hold secrets.
         """
-        m = t.messages.c
-        query = sa.select(m.id, m.company_id, m.failures)
-        with self._resources.engines.read.connect() as connection:
-            row = connection.execute(
-                query.where(m.id == message_id, m.status == "queued")
-            ).one_or_none()
+        row = self._read(message_id)
         if row is not None:
-            waiting = _Waiting(id=row.id, company_id=row.company_id, failures=row.failures)
-            self._count_failure(waiting, f"Sending it failed ({error}).")
+            waiting = _Waiting(id=row.id, company_id=row.company_id, facts=self._facts(row))
+            detail = f"Sending it failed ({error})."
+            step = after_fault(detail, waiting.facts, draw=self._resources.draw)
+            self._write_failure(waiting, step)
 
     def note_delivery(self, company_id: str, report: DeliveryReport) -> None:
         """Take a gateway's report about a message that was sent; a repeated one changes nothing.
@@ -109,7 +113,7 @@ class MessageSender:
         """
         m = t.messages.c
         with self._resources.engines.write.begin() as connection:
-            connection.execute(
+            noted = connection.execute(
                 sa.update(t.messages)
                 .where(
                     m.company_id == company_id,
@@ -119,14 +123,11 @@ class MessageSender:
                 )
                 .values(status=report.status.value, detail=report.detail)
             )
+        if noted.rowcount and report.status is not MessageStatus.SENT:  # that was counted before
+            self._note(company_id, report.status.value)
 
     def _load(self, message_id: str) -> _Queued | None:
-        m = t.messages.c
-        query = sa.select(m.id, m.company_id, m.key, m.phone, m.body, m.failures).where(
-            m.id == message_id, m.status == "queued"
-        )
-        with self._resources.engines.read.connect() as connection:
-            row = connection.execute(query).one_or_none()
+        row = self._read(message_id)
         if row is None:
             return None
         return _Queued(
@@ -137,8 +138,19 @@ class MessageSender:
                 to=Msisdn.from_e164(row.phone),
                 body=self._resources.vault.open(row.body),
             ),
-            failures=row.failures,
+            facts=self._facts(row),
         )
+
+    def _read(self, message_id: str) -> sa.Row[Any] | None:
+        """Read a queued message's row, which may hold what nobody can make a message of."""
+        m = t.messages.c
+        query = sa.select(t.messages).where(m.id == message_id, m.status == "queued")
+        with self._resources.engines.read.connect() as connection:
+            return connection.execute(query).one_or_none()
+
+    def _facts(self, row: sa.Row[Any]) -> MessageFacts:
+        age = max(self._resources.clock() - row.created_at, timedelta(0))
+        return MessageFacts(failures=row.failures, work_failures=row.work_failures, age=age)
 
     def _send(self, queued: _Queued) -> MessageReceipt:
         messenger = self._messenger(queued.company_id)
@@ -156,8 +168,7 @@ class MessageSender:
         return None
 
     def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
-        self._note(queued.company_id, receipt.status.value)
-        self._update(
+        written = self._update(
             queued.id,
             fact=None if receipt is _STORED else self._fact(queued),
             status=receipt.status.value,
@@ -168,21 +179,26 @@ class MessageSender:
             next_at=None,
             detail="",
         )
+        if written:
+            self._note(queued.company_id, receipt.status.value)
 
-    def _write_failure(self, queued: _Queued, detail: str) -> None:
-        self._count_failure(queued, detail)
-
-    def _count_failure(self, queued: _Waiting, detail: str) -> None:
-        failures = queued.failures + 1
-        given_up = failures >= _TRIES
-        _LOG.warning("message_not_sent", message=queued.id, failures=failures)
-        self._update(
-            queued.id,
-            status="failed" if given_up else "queued",
-            failures=failures,
-            detail=detail,
-            next_at=None if given_up else self._resources.clock() + _FIRST_WAIT * 2**failures,
+    def _write_failure(self, waiting: _Waiting, step: MessageStep) -> None:
+        _LOG.warning(
+            "message_given_up" if step.is_given_up else "message_not_sent",
+            message=waiting.id,
+            failures=step.facts.failures,
         )
+        next_in, status = step.next_in, "failed" if step.is_given_up else "queued"
+        written = self._update(
+            waiting.id,
+            status=status,
+            failures=step.facts.failures,
+            work_failures=step.facts.work_failures,
+            detail=step.detail,
+            next_at=None if next_in is None else self._resources.clock() + next_in,
+        )
+        if written:
+            self._note(waiting.company_id, status if step.is_given_up else _NOT_SENT)
 
     def _fact(self, queued: _Queued) -> Fact:
         return Fact(
@@ -192,7 +208,8 @@ class MessageSender:
             at=self._resources.clock(),
         )
 
-    def _update(self, message_id: str, *, fact: Fact | None = None, **values: object) -> None:
+    def _update(self, message_id: str, *, fact: Fact | None = None, **values: object) -> bool:
+        """Write to a message that is still queued; tell whether it was."""
         with self._resources.engines.write.begin() as connection:
             updated = connection.execute(
                 sa.update(t.messages)
@@ -201,3 +218,4 @@ class MessageSender:
             )
             if fact is not None and updated.rowcount == 1:
                 tell(connection, [fact])
+        return updated.rowcount == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mpm_core import MessageStatus
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.payments.payment_views import JsonObject, masked
@@ -15,7 +16,12 @@ __all__ = ["list_messages"]
 
 
 def list_messages(
-    connection: Connection, company_id: str, *, limit: int = 50, bodies: Vault | None = None
+    connection: Connection,
+    company_id: str,
+    *,
+    limit: int = 50,
+    status: MessageStatus | None = None,
+    bodies: Vault | None = None,
 ) -> Iterator[JsonObject]:
     """Yield a company's messages, newest first.
 
@@ -23,6 +29,7 @@ def list_messages(
         connection: to read with.
         company_id: whose messages.
         limit: how many.
+        status: only those that stand so.
         bodies: decrypts the bodies, which hold tokens; `None` leaves them out.
     """
     m = t.messages.c
@@ -43,6 +50,8 @@ def list_messages(
         .order_by(m.id.desc())
         .limit(limit)
     )
+    if status is not None:
+        query = query.where(m.status == status)
     for row in connection.execute(query):
         yield {
             "id": row.id,

@@ -79,7 +79,7 @@ class Metrics:
         )
         self._messages = Counter(
             "mpm_messages",
-            "Messages to customers, by what became of them.",
+            "Messages to customers, by what became of them; not_sent are tries to be made again.",
             ("company", "status"),
             registry=self._registry,
         )
@@ -114,7 +114,7 @@ class Metrics:
             self._token_seconds.labels(*whose).observe(seconds)
 
     def note_message(self, company_id: str, status: str) -> None:
-        """A message was sent, given up, or reported on by the gateway."""
+        """A message was sent, given up or reported on by the gateway, or a try of it failed."""
         self._messages.labels(self._slug(company_id), status).inc()
 
     def _slug(self, company_id: str) -> str:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from mpm_core import Grant, MpmError, NothingHappened, OutcomeUnknown, Pending, Refused
+from mpm_host.backoff import Draw, draw_any
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
@@ -41,6 +42,7 @@ class AnswerTaker:
         wake: called after a commit that left work to hand over at once.
         pause: waits some seconds for a database that is gone.
         note_step: counts a step that was written.
+        draw: chance, which makes every wait a little longer.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -52,7 +54,9 @@ class AnswerTaker:
         wake: Callable[[], None],
         pause: Callable[[float], None] = time.sleep,
         note_step: Callable[[OrderRecord, Step], None] = lambda _order, _step: None,
+        draw: Draw = draw_any,
     ) -> None:
+        self._draw = draw
         self._note_step = note_step
         self._engines = engines
         self._clock = clock
@@ -62,23 +66,17 @@ class AnswerTaker:
 
     def take(self, order: OrderRecord, answer: Answer) -> None:
         """Write an answer, waiting for a database that is gone: nobody else has it."""
-        for seconds in _WAITS_FOR_DATABASE:
-            try:
-                self._take(order, answer)
-            except _DatabaseGone as error:
-                _LOG.warning("answer_waits", order=order.id, error=type(error).__name__)
-                self._pause(seconds)
-            else:
-                return
-        self._take(order, answer)
+        self._keep_trying(order, lambda: self._take(order, answer))
 
     def hear_late(self, order: OrderRecord, answer: object) -> None:
-        """Take an answer that came after the deadline, in the plugin's thread."""
-        if isinstance(answer, Grant):
-            answer = as_time_grant(answer, order.charge)
+        """Take an answer that came after the deadline, in the plugin's thread.
+
+        It waits for a database that is gone like any other: it may be the only word of a token.
+        """
+        heard = as_time_grant(answer, order.charge) if isinstance(answer, Grant) else answer
         _LOG.warning("late_answer", order=order.id, correlation_id=order.payment_id)
         try:
-            self._take_late(order, answer)
+            self._keep_trying(order, lambda: self._take_late(order, heard))
         except _DatabaseGone as error:
             _LOG.error("late_answer_lost", order=order.id, error=type(error).__name__)
 
@@ -110,8 +108,20 @@ class AnswerTaker:
             self._wake()
         return written
 
+    def _keep_trying(self, order: OrderRecord, write: Callable[[], None]) -> None:
+        """Write an answer, waiting for a database that is gone, though not for ever."""
+        for seconds in _WAITS_FOR_DATABASE:
+            try:
+                write()
+            except _DatabaseGone as error:
+                _LOG.warning("answer_waits", order=order.id, error=type(error).__name__)
+                self._pause(seconds)
+            else:
+                return
+        write()
+
     def _take(self, order: OrderRecord, answer: Answer) -> None:
-        step = after_attempt(answer, order.facts)
+        step = after_attempt(answer, order.facts, draw=self._draw)
         evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else None
         if not self.write(order, step, evidence=evidence):
             self._take_late(order, answer)
@@ -130,7 +140,7 @@ class AnswerTaker:
             and current.attempts == order.attempts
             and isinstance(answer, Grant | Refused | NothingHappened)
             and _ends_doubt(answer, current)
-            and self.write(current, after_attempt(answer, current.facts))
+            and self.write(current, after_attempt(answer, current.facts, draw=self._draw))
         ):
             return
         evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else answer

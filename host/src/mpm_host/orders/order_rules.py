@@ -10,8 +10,6 @@ person, or two conclusive answers that the vendor does not know the order end it
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -34,6 +32,7 @@ from mpm_core import (
     Refused,
     Throttled,
 )
+from mpm_host.backoff import Backoff, Draw, draw_any, spread
 
 __all__ = [
     "LOOKS",
@@ -58,12 +57,10 @@ LOOKS = (
     timedelta(hours=6),
     timedelta(hours=24),
 )
-_BACKOFF_FIRST = timedelta(seconds=2)
-_BACKOFF_LONGEST = timedelta(minutes=10)
+_BACKOFF = Backoff(first=timedelta(seconds=2), longest=timedelta(minutes=10))
 _WAIT_FOR_SETTINGS = timedelta(minutes=10)
 _VIOLATIONS_BEFORE_HELD = 5
 _NOT_FOUND_TO_BE_SURE = 2
-_JITTER = 0.2
 _SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST_WAIT = timedelta(hours=24)  # whatever a vendor asks for, somebody looks once a day
 _REVERSING = "The payment is being reversed; a person must say whether a token exists."
@@ -159,14 +156,23 @@ def after_attempt(
     answer: Grant | Pending | MpmError,
     facts: OrderFacts,
     *,
-    jitter: Callable[[], float] = random.random,
+    draw: Draw = draw_any,
 ) -> Step:
     """Say what an answer of the manufacturer, or the lack of one, means.
 
     An attempt made while an earlier one is in doubt keeps the doubt: a grant ends it, a refusal
     parks the order (the refusal may be *because* the earlier one worked), anything else stays
     unknown.
+
+    Args:
+        answer: what the manufacturer said, or what is known without a word of it.
+        facts: of the order, before this attempt.
+        draw: chance, which makes every wait a little longer.
     """
+    return _spread(_after_attempt(answer, facts), draw)
+
+
+def _after_attempt(answer: Grant | Pending | MpmError, facts: OrderFacts) -> Step:
     match answer:
         case Grant():
             return Step(
@@ -180,9 +186,16 @@ def after_attempt(
         case Refused():
             return _after_refusal(answer, facts)
         case NothingHappened() | ContractViolation():
-            return _after_nothing(answer, facts, jitter)
+            return _after_nothing(answer, facts)
         case _:
             return _unknown(facts, str(answer))
+
+
+def _spread(step: Step, draw: Draw) -> Step:
+    """Let chance make a step's wait longer; once a day somebody looks all the same."""
+    if step.next_in is None:
+        return step
+    return attrs.evolve(step, next_in=min(spread(step.next_in, draw), _LONGEST_WAIT))
 
 
 def after_look(operation: Operation | None, facts: OrderFacts) -> Step | None:
@@ -204,8 +217,23 @@ def after_look(operation: Operation | None, facts: OrderFacts) -> Step | None:
     return None
 
 
-def after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts) -> Step:
-    """Say what the vendor's answer about an earlier attempt means."""
+def after_find(
+    answer: Grant | NotFound | Pending | MpmError,
+    facts: OrderFacts,
+    *,
+    draw: Draw = draw_any,
+) -> Step:
+    """Say what the vendor's answer about an earlier attempt means.
+
+    Args:
+        answer: what the vendor said when it was asked what became of it.
+        facts: of the order.
+        draw: chance, which makes every wait a little longer.
+    """
+    return _spread(_after_find(answer, facts), draw)
+
+
+def _after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts) -> Step:
     match answer:
         case Grant():
             return Step(status=OrderStatus.ISSUED, facts=facts, grant=answer)
@@ -245,9 +273,7 @@ def _after_refusal(error: Refused, facts: OrderFacts) -> Step:
     )
 
 
-def _after_nothing(
-    error: NothingHappened | ContractViolation, facts: OrderFacts, jitter: Callable[[], float]
-) -> Step:
+def _after_nothing(error: NothingHappened | ContractViolation, facts: OrderFacts) -> Step:
     throttled = isinstance(error, Throttled)
     outcome = AttemptOutcome.THROTTLED if throttled else AttemptOutcome.NOT_SENT
     if facts.doubt:
@@ -261,7 +287,7 @@ def _after_nothing(
             reason=ReasonCode.PLUGIN_UNAVAILABLE,
             detail=str(error),
         )
-    wait = _backoff(failed.failures, jitter)
+    wait = _BACKOFF.base(failed.failures)
     if isinstance(error, Misconfigured):
         wait = _WAIT_FOR_SETTINGS
     if isinstance(error, Throttled) and error.after is not None:
@@ -274,13 +300,6 @@ def _after_nothing(
         reason=ReasonCode.PLUGIN_UNAVAILABLE,
         detail=str(error),
     )
-
-
-def _backoff(failures: int, jitter: Callable[[], float]) -> timedelta:
-    """Double from two seconds to ten minutes, give or take a fifth so that crowds thin out."""
-    doublings: int = 2 ** min(failures - 1, 20)
-    wait = min(_BACKOFF_FIRST * doublings, _BACKOFF_LONGEST)
-    return wait * (1 - _JITTER + 2 * _JITTER * jitter())
 
 
 def _unknown(facts: OrderFacts, detail: str) -> Step:

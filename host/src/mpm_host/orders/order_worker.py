@@ -16,6 +16,7 @@ from datetime import timedelta
 from sqlalchemy.engine import Connection
 
 from mpm_core import MpmError, Operation
+from mpm_host.backoff import spread
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import InstanceRecord
 from mpm_host.orders.order_answers import AnswerTaker
@@ -82,6 +83,7 @@ class OrderWorker:
             wake=wake,
             pause=pause,
             note_step=note_step,
+            draw=resources.draw,
         )
 
     def work_on(self, order_id: str) -> None:
@@ -131,7 +133,7 @@ class OrderWorker:
         try:
             asking = self._manufacturers.prepare(order, instance)
         except MpmError as error:
-            step = after_attempt(as_harmless(error), order.facts)
+            step = after_attempt(as_harmless(error), order.facts, draw=self._resources.draw)
             self._answers.write(order, step, unbegun=_unbegun(error, instance))
             return
         crash_point(CrashPoint.ORDER_PREPARED)
@@ -187,7 +189,8 @@ class OrderWorker:
             return
         if order.id in self._asked_about:
             return  # it lives here, and asking ends by a deadline that no clock moves
-        self._answers.write(order, after_attempt(lost_attempt(), order.facts))
+        lost = after_attempt(lost_attempt(), order.facts, draw=self._resources.draw)
+        self._answers.write(order, lost)
 
     # --- an order in doubt ---------------------------------------------------
 
@@ -198,7 +201,8 @@ class OrderWorker:
             return
         step = after_look(instance.facts.operations.get(order.charge.kind), order.facts)
         if step is None:
-            step = after_find(self._manufacturers.find(order, instance), order.facts)
+            answer = self._manufacturers.find(order, instance)
+            step = after_find(answer, order.facts, draw=self._resources.draw)
         crash_point(CrashPoint.LOOK_DECIDED)
         self._answers.write(order, step)
 
@@ -214,8 +218,9 @@ class OrderWorker:
         self, connection: Connection, order: OrderRecord, wait: timedelta, detail: str
     ) -> None:
         now = self._resources.clock()
-        next_at = self._writer.next_at(order, now + wait, now)
-        postpone(connection, order, now + wait, detail, next_at=next_at)
+        until = now + spread(wait, self._resources.draw)
+        next_at = self._writer.next_at(order, until, now)
+        postpone(connection, order, until, detail, next_at=next_at)
 
     def _rest(self, order: OrderRecord) -> None:
         """Put an order that was handed over before its time back to where it waits."""

@@ -1,20 +1,19 @@
-"""Poison work: an order whose worker fails again and again is set aside for a person.
+"""An order whose work only fails is set aside for a person; see `poison_work` for all other work.
 
-A failure here is none of a vendor's: a bug, or a row nobody can read. Such an order would be tried
-for ever, every few minutes. After some tries in a row it is taken out of the queue: *refused* when
-surely nobody was asked (a person has it tried again), *parked* when a token may exist.
+After some tries in a row it is taken out of the queue: *refused* when surely nobody was asked (a
+person has it tried again), *parked* when a token may exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, RowMapping
 
-from mpm_core import PaymentStatus, UserError
+from mpm_core import PaymentStatus
 from mpm_host.clock import Clock
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
@@ -25,42 +24,13 @@ from mpm_host.payments.payment_locks import lock_customer_of, lock_device, lock_
 from mpm_host.payments.payment_progress import refresh_payment
 from mpm_host.payments.reversals import book_reversal_if_due
 
-__all__ = ["SET_ASIDE", "OrderKeeper", "count_set_aside", "guarded"]
+__all__ = ["SET_ASIDE", "OrderKeeper", "count_set_aside"]
 
 SET_ASIDE = "set_aside"  # the reason of an order and its payment
 _FAILING = "work_failed"  # of an order that may be set aside next time
 _TRIES = 5
 _WORKED_ON = (OrderStatus.QUEUED, OrderStatus.SENT, OrderStatus.UNKNOWN)
-# Says nothing about the row: the database was gone, full or busy, or the key is wrong.
-_NOT_ITS_FAULT = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.TimeoutError,
-    UserError,
-)
 _LOG = structlog.get_logger(__name__)
-
-
-def guarded(
-    work_on: Callable[[str], None], note_failure: Callable[[str, str], None]
-) -> Callable[[str], None]:
-    """Return a handler that notes what `work_on` fails with, and fails with it as before.
-
-    Args:
-        work_on: takes a row's id.
-        note_failure: takes the id and the kind of error; its text may hold secrets.
-    """
-
-    def work(key: str) -> None:
-        try:
-            work_on(key)
-        except _NOT_ITS_FAULT:
-            raise
-        except Exception as error:
-            note_failure(key, type(error).__name__)
-            raise
-
-    return work
 
 
 class OrderKeeper:

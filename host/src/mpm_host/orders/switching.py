@@ -14,11 +14,13 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from mpm_core import Charge, ChargeKind, Grant, MpmError, Order
+from mpm_core import Charge, ChargeKind, Grant, MpmError, NotSent, Order
+from mpm_host.backoff import Backoff, asked_by
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.quotes import load_device
+from mpm_host.poison_work import AFRESH
 from mpm_host.resources import Resources
 
 __all__ = [
@@ -31,9 +33,7 @@ __all__ = [
     "lock_switches_of",
 ]
 
-_FIRST_WAIT = timedelta(seconds=30)
-_LONGEST_WAIT = timedelta(hours=1)
-_MOST_DOUBLINGS = 12
+_BACKOFF = Backoff(first=timedelta(seconds=30), longest=timedelta(hours=1))
 _DOUBT_WAIT = timedelta(minutes=10)  # by then an order in doubt was mostly tried again
 _SWITCHED = frozenset({ChargeKind.TIME, ChargeKind.UNLOCK})
 
@@ -73,7 +73,9 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
         return
     unlocked = row.unlocked or charge.kind is ChargeKind.UNLOCK
     paid_until = max(now, row.paid_until or now) + timedelta(days=charge.quantity or 0)
-    values: dict[str, object] = {"paid_until": paid_until, "unlocked": unlocked, "failures": 0}
+    values: dict[str, object] = {
+        "paid_until": paid_until, "unlocked": unlocked, "failures": 0, **AFRESH
+    }  # fmt: skip
     if row.is_on:
         values["next_at"] = None if unlocked else paid_until
     else:  # the switcher's *off* may have reached the vendor after our *on*: say it once more
@@ -118,7 +120,7 @@ def doubt_switch(connection: Connection, device_id: str, charge: Charge, now: da
         connection.execute(
             sa.update(t.switches)
             .where(t.switches.c.device_id == device_id)
-            .values(is_on=None, next_at=now + _DOUBT_WAIT)
+            .values(is_on=None, next_at=now + _DOUBT_WAIT, **AFRESH)
         )
 
 
@@ -148,18 +150,22 @@ class Switcher:
         if wanted == row.is_on:
             self._write(switch_id, is_on=wanted, failures=0)
             return
-        self._write(switch_id, is_on=None, failures=row.failures)  # until the vendor has answered
+        # until the vendor has answered
+        self._write(switch_id, is_on=None, failures=row.failures, heard=False)
         crash_point(CrashPoint.SWITCH_ANNOUNCED)
         try:
             self._switch(row, on=wanted)
-        except MpmError:
-            self._write(switch_id, is_on=None, failures=row.failures + 1)
+        except MpmError as error:
+            failures = row.failures + 1
+            self._write(switch_id, is_on=None, failures=failures, asked=asked_by(error))
         else:
             crash_point(CrashPoint.SWITCH_DONE)
             self._write(switch_id, is_on=wanted, failures=0)
 
     def _switch(self, row: Row[tuple[object, ...]], *, on: bool) -> None:
-        instance = self._resources.directory().instances[row.instance_id]
+        instance = self._resources.directory().instances.get(row.instance_id)
+        if instance is None:
+            raise NotSent("The manufacturer's plugin instance is not known to this process yet.")
         plugins = self._resources.plugins_of(row.company_id)
         manifest = plugins.instance(instance.name).manifest
         with self._resources.engines.read.connect() as connection:
@@ -169,11 +175,26 @@ class Switcher:
         order = Order(key=row.id, attempt=row.failures + 1, created_at=self._resources.clock())
         plugins.switch_device(instance.name, device, order, on=on, correlation_id=row.id)
 
-    def _write(self, switch_id: str, *, is_on: bool | None, failures: int) -> None:
+    def _write(
+        self,
+        switch_id: str,
+        *,
+        is_on: bool | None,
+        failures: int,
+        asked: timedelta | None = None,
+        heard: bool = True,
+    ) -> None:
         """Write what is (`None`: nobody knows), and look again when that is not what should be.
 
         A payment may have come while the device was being switched off: what should be is read
         again under the row's lock, so the device is switched on again at once.
+
+        Args:
+            switch_id: which.
+            is_on: what is known now.
+            failures: of the vendor, in a row.
+            asked: for how long the vendor wants to be left alone.
+            heard: the work ended as it should; what failed of our own before does not count.
         """
         s, now = t.switches.c, self._resources.clock()
         with self._resources.engines.write.begin() as connection:
@@ -183,20 +204,20 @@ class Switcher:
             wanted = _should_be_on(row, now)
             next_at = row.paid_until if wanted and not row.unlocked else None
             if is_on is None:
-                next_at = now + _wait(failures)
+                next_at = now + _BACKOFF.wait(failures, self._resources.draw, asked=asked)
             elif wanted != is_on:
                 next_at = now
             connection.execute(
                 sa.update(t.switches)
                 .where(s.id == switch_id)
-                .values(is_on=is_on, failures=failures, next_at=next_at)
+                .values(
+                    is_on=is_on,
+                    failures=failures,
+                    next_at=next_at,
+                    **(AFRESH if heard else {}),
+                )
             )
 
 
 def _should_be_on(row: Row[tuple[object, ...]], now: datetime) -> bool:
     return bool(row.unlocked) or (row.paid_until is not None and row.paid_until > now)
-
-
-def _wait(failures: int) -> timedelta:
-    doublings: int = 2 ** min(failures, _MOST_DOUBLINGS)
-    return min(_FIRST_WAIT * doublings, _LONGEST_WAIT)

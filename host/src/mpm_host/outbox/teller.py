@@ -14,8 +14,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from mpm_core import MpmError, ReportReceipt, Throttled
+from mpm_core import MpmError, ReportReceipt
 from mpm_core.company_plugins import CompanyPlugins
+from mpm_host.backoff import asked_by, spread
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.outbox_tables import tellings
 from mpm_host.directory import InstanceRecord, InstanceState
@@ -110,8 +111,7 @@ class Teller:
                 instance.name, telling.hook.value, correlation_id, values.arguments
             )
         except MpmError as error:
-            after = error.after if isinstance(error, Throttled) else None
-            self._fail(telling, str(error), values.payment_id, after)
+            self._fail(telling, str(error), values.payment_id, asked_by(error))
         else:
             crash_point(CrashPoint.TELLING_HEARD)
             self._end(telling, values, answer)
@@ -153,18 +153,18 @@ class Teller:
 
     def _postpone(self, telling: _Telling) -> None:
         """Wait for an instance that cannot be called; that is no failure of telling it."""
-        next_at = self._resources.clock() + _WAIT_FOR_PLUGIN
+        next_at = self._resources.clock() + spread(_WAIT_FOR_PLUGIN, self._resources.draw)
         with self._resources.engines.write.begin() as connection:
             self._update(connection, telling, next_at=next_at)
 
     def _fail(
-        self, telling: _Telling, detail: str, payment_id: str | None, after: timedelta | None
+        self, telling: _Telling, detail: str, payment_id: str | None, asked: timedelta | None
     ) -> None:
         if telling.failures >= len(WAITS):
             self._set_aside(telling, detail, payment_id)
             return
-        wait = max(WAITS[telling.failures], after or timedelta(0))
-        next_at = self._resources.clock() + wait
+        wait = max(WAITS[telling.failures], asked or timedelta(0))
+        next_at = self._resources.clock() + spread(wait, self._resources.draw)
         with self._resources.engines.write.begin() as connection:
             self._update(
                 connection,

@@ -21,7 +21,6 @@ from mpm_core import (
     EnquiryRequest,
     Heartbeat,
     InboundCall,
-    Malformed,
     MpmError,
     NoticeRequest,
     Objection,
@@ -30,7 +29,6 @@ from mpm_core import (
     ProviderRequest,
     ReasonCode,
     Reply,
-    Stale,
     ValidationRequest,
     Verdict,
 )
@@ -40,6 +38,7 @@ from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.group_commit import GroupCommit
 from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking import Accept, Book, Command, Deny, Intend, Outcome
+from mpm_host.payments.call_refusals import note_refusal, refusal_verdict
 from mpm_host.payments.payment_notices import PaymentNotices
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.payments.plugin_objections import PluginObjections
@@ -131,7 +130,8 @@ class PaymentDesk:
             async with asyncio.timeout(self._patience):
                 verdict, stored = await self._decide(inbound, request)
         except CallRefused as refusal:
-            verdict, stored = _refusal_verdict(refusal), None
+            verdict, stored = refusal_verdict(refusal), None
+            note_refusal(inbound.log, call, verdict, company=self._slug(instance))
         except Exception as error:  # noqa: BLE001 - whatever failed, the telecom may ask again
             # Only the kind of error: a database error's text repeats phone numbers.
             inbound.log.error("call_failed", error=type(error).__name__)  # noqa: TRY400 - as said
@@ -334,14 +334,6 @@ def _verdict(outcome: Outcome) -> Verdict:
         number=record.number if record else None,
         payment=record.facts() if record else None,
     )
-
-
-def _refusal_verdict(refusal: CallRefused) -> Verdict:
-    if isinstance(refusal, Malformed):
-        return Verdict(decision=Decision.MALFORMED, message=str(refusal), fields=refusal.fields)
-    if isinstance(refusal, Stale):
-        return Verdict(decision=Decision.STALE, message=str(refusal))
-    return Verdict(decision=Decision.UNAUTHENTICATED, message=str(refusal))
 
 
 def _unavailable() -> Verdict:

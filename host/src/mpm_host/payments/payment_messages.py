@@ -15,7 +15,9 @@ from mpm_host.messages.texts import pending_text
 from mpm_host.payments.ledger import SOURCES
 from mpm_host.payments.payment_locks import LockedPayment
 
-__all__ = ["lines_of", "queue_message", "tell_delay"]
+__all__ = ["DELAYED", "lines_of", "queue_message", "tell_delay"]
+
+DELAYED = ":delayed"  # the end of the key of a message that calms
 
 
 def queue_message(  # noqa: PLR0913 - what is told, to whom, of what
@@ -48,7 +50,7 @@ def queue_message(  # noqa: PLR0913 - what is told, to whom, of what
 
 def tell_delay(connection: Connection, vault: Vault, payment: LockedPayment, now: datetime) -> None:
     """Calm the customer, once per payment."""
-    text, key = pending_text(payment.paid), f"{payment.id}:delayed"
+    text, key = pending_text(payment.paid), f"{payment.id}{DELAYED}"
     queue_message(connection, vault, payment, text, key=key, now=now)
 
 

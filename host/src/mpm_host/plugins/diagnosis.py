@@ -15,9 +15,8 @@ from mpm_host.database.tables import attempts, orders
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.host import Host
 from mpm_host.identifiers import new_identifier
-from mpm_host.orders.set_aside import count_set_aside
-from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.plugins.instance_loading import called_urls
+from mpm_host.plugins.waiting_remarks import waiting_remarks
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -109,7 +108,7 @@ def diagnose(host: Host, *, slug: str | None = None) -> Diagnosis:
     return Diagnosis(
         production=production,
         findings=tuple(findings),
-        remarks=(*_remarks(host, slug), *_set_aside(host, companies), *_not_told(host, companies)),
+        remarks=(*_remarks(host, slug), *waiting_remarks(host, companies)),
         plain_http=tuple(_plain_http(host, records)) if production else (),
         private_addresses=tuple(_private_addresses(host, records)) if production else (),
         notices=tuple(_notices(host, records)),
@@ -245,19 +244,6 @@ def _remarks(host: Host, slug: str | None) -> Iterable[str]:
             )
 
 
-def _set_aside(host: Host, companies: Sequence[CompanyRecord]) -> Iterable[str]:
-    slugs = {company.id: company.company.slug for company in companies}
-    with host.engines.read.connect() as connection:
-        counts = count_set_aside(connection, [*slugs])
-    for company_id, count in sorted(counts.items()):
-        slug = slugs[company_id]
-        yield (
-            f"Company {slug!r}: work on {count} payments failed again and again and was set aside; "
-            f"see `mpm payments list {slug} --status held` (or unknown) and the log, mend the "
-            "cause, then `mpm payments retry ID`."
-        )
-
-
 def _notices(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
     """Say once per plugin in use what its author should change before it is too late."""
     plans = (host.house.plan_of(record.id) for record in records)
@@ -265,18 +251,6 @@ def _notices(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:
     for name, plugin in sorted(plugins.items()):
         for notice in deprecation_notices(plugin.plugin_class):
             yield f"Plugin {name!r}: {notice}"
-
-
-def _not_told(host: Host, companies: Sequence[CompanyRecord]) -> Iterable[str]:
-    slugs = {company.id: company.company.slug for company in companies}
-    with host.engines.read.connect() as connection:
-        found = count_set_aside_tellings(connection, [*slugs])
-    for each in found:
-        slug, name = slugs[each.company_id], host.house.directory.instances[each.instance_id].name
-        yield (
-            f"{slug}/{name} was not told {each.count} facts, though it was tried again and again: "
-            f"{each.detail} Mend it, then `mpm plugins retell {slug} {name}`."
-        )
 
 
 def _plain_http(host: Host, records: Iterable[InstanceRecord]) -> Iterable[str]:

@@ -20,6 +20,7 @@ from mpm_core import (
     PushState,
     Refused,
 )
+from mpm_host.backoff import Draw, asked_by, draw_any, spread
 
 __all__ = [
     "LATE",
@@ -100,8 +101,17 @@ class PushStep:
         return not self.is_final and self.next_in is None
 
 
-def after_prompt(answer: PushReceipt | MpmError) -> PushStep:
-    """Return what the answer to the prompt makes of a push: only a sure no ends it."""
+def after_prompt(answer: PushReceipt | MpmError, *, draw: Draw = draw_any) -> PushStep:
+    """Return what the answer to the prompt makes of a push: only a sure no ends it.
+
+    Args:
+        answer: the telecom's, or what is known without a word of it.
+        draw: chance, which makes every wait a little longer.
+    """
+    return _spread(_after_prompt(answer), draw)
+
+
+def _after_prompt(answer: PushReceipt | MpmError) -> PushStep:
     if isinstance(answer, PushReceipt):
         return PushStep(status=PushStatus.REQUESTED, next_in=_LOOKS[0])
     if isinstance(answer, Refused | NothingHappened | ContractViolation):
@@ -109,10 +119,23 @@ def after_prompt(answer: PushReceipt | MpmError) -> PushStep:
     return PushStep(status=PushStatus.UNKNOWN, detail=str(answer), next_in=_LOOKS[0])
 
 
-def after_query(answer: ProviderState | MpmError, facts: PushFacts) -> PushStep:
-    """Return what the telecom's word makes of a push that was sent."""
+def after_query(
+    answer: ProviderState | MpmError, facts: PushFacts, *, draw: Draw = draw_any
+) -> PushStep:
+    """Return what the telecom's word makes of a push that was sent.
+
+    Args:
+        answer: the telecom's, or what is known without a word of it.
+        facts: of the push.
+        draw: chance, which makes every wait a little longer.
+    """
+    return _spread(_after_query(answer, facts), draw)
+
+
+def _after_query(answer: ProviderState | MpmError, facts: PushFacts) -> PushStep:
     if isinstance(answer, MpmError):
-        return _later(facts, facts.status, detail=str(answer), not_found=facts.not_found)
+        step = _later(facts, facts.status, detail=str(answer), not_found=facts.not_found)
+        return _not_before(step, asked_by(answer))
     match answer.state:
         case PushState.PAID:
             return PushStep(status=PushStatus.PAID, looks=facts.looks + 1, to_book=True)
@@ -123,6 +146,19 @@ def after_query(answer: ProviderState | MpmError, facts: PushFacts) -> PushStep:
             return _later(facts, PushStatus.REQUESTED, detail="", not_found=0)
         case PushState.NOT_FOUND:
             return _after_no(facts)
+
+
+def _spread(step: PushStep, draw: Draw) -> PushStep:
+    if step.next_in is None:
+        return step
+    return attrs.evolve(step, next_in=spread(step.next_in, draw))
+
+
+def _not_before(step: PushStep, asked: timedelta | None) -> PushStep:
+    """Leave a telecom alone for as long as it wants."""
+    if step.next_in is None or asked is None:
+        return step
+    return attrs.evolve(step, next_in=max(step.next_in, asked))
 
 
 def after_unbookable(facts: PushFacts, why: str) -> PushStep:

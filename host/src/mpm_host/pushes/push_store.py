@@ -12,12 +12,14 @@ from sqlalchemy.engine import Connection, RowMapping
 from mpm_core import Money, Msisdn, PaymentStatus, Push
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes
+from mpm_host.poison_work import AFRESH, SetAside
 from mpm_host.pushes.push_rules import PushFacts, PushStatus, PushStep, reopened
 
 __all__ = [
     "PUSH_FAILED",
     "PushRecord",
     "announce",
+    "end_set_aside",
     "hear_of_push",
     "keep_details",
     "load_push",
@@ -113,37 +115,60 @@ def write_step(
             fence=_P.fence + 1,
             next_at=None if step.next_in is None else now + step.next_in,
             finished_at=now if step.is_final else None,
+            **AFRESH,
         )
     )
     if updated.rowcount != 1:
         return False
     if step.status is PushStatus.FAILED:
-        _reject_payment(connection, record, step)
+        _reject_payment(connection, record.company_id, record.payment_id, step.detail)
     elif step.needs_person:
-        _ask_person(connection, record)
+        _ask_person(connection, record.company_id, record.payment_id)
     return True
 
 
-def _ask_person(connection: Connection, record: PushRecord) -> None:
+def _ask_person(connection: Connection, company_id: str, payment_id: str) -> None:
     p = t.payments.c
     connection.execute(
         sa.update(t.payments)
-        .where(p.id == record.payment_id, p.company_id == record.company_id)
+        .where(p.id == payment_id, p.company_id == company_id)
         .values(needs_person=True)
     )
 
 
-def _reject_payment(connection: Connection, record: PushRecord, step: PushStep) -> None:
+def _reject_payment(connection: Connection, company_id: str, payment_id: str, detail: str) -> None:
     """Say of the payment that did not come why it did not; one that came anyway is left alone."""
     p = t.payments.c
     connection.execute(
         sa.update(t.payments)
         .where(
-            p.id == record.payment_id,
-            p.company_id == record.company_id,
+            p.id == payment_id,
+            p.company_id == company_id,
             p.status == PaymentStatus.VALIDATED,
         )
-        .values(status=PaymentStatus.REJECTED, reason=PUSH_FAILED, message=step.detail)
+        .values(status=PaymentStatus.REJECTED, reason=PUSH_FAILED, message=detail)
+    )
+
+
+def end_set_aside(connection: Connection, row: SetAside) -> None:
+    """Say of a push that its worker only fails on what is true: nothing was sent, or nobody knows.
+
+    The row is not read as a push, for that may be what fails.
+    """
+    query = sa.select(_P.company_id, _P.payment_id, _P.sent_at).where(_P.id == row.key)
+    push = connection.execute(query).one()
+    if push.sent_at is None:
+        ended: dict[str, object] = {
+            "status": PushStatus.FAILED, "finished_at": row.at, "set_aside_at": None
+        }  # fmt: skip
+        _reject_payment(connection, push.company_id, push.payment_id, row.detail)
+    else:
+        ended = {"status": PushStatus.UNKNOWN}
+        _ask_person(connection, push.company_id, push.payment_id)
+    connection.execute(
+        sa.update(pushes)
+        .where(_P.id == row.key)
+        .values(detail=row.detail, fence=_P.fence + 1, **ended)
     )
 
 
@@ -200,6 +225,7 @@ def hear_of_push(
             fence=_P.fence + 1,  # who asks now may ask too early
             next_at=now,
             finished_at=None,
+            **AFRESH,
         )
     )
     return True

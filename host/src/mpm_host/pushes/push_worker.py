@@ -13,6 +13,7 @@ from datetime import timedelta
 import structlog
 
 from mpm_core import Decision, MpmError, ProcessRequest, ProviderState, PushReceipt
+from mpm_host.backoff import spread
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking_commands import Accept, Command, Outcome
@@ -76,7 +77,8 @@ class PushWorker:
             self._look(record, instance)
         else:
             with self._resources.engines.write.begin() as connection:
-                postpone_push(connection, record, self._resources.clock() + _WAIT_FOR_PLUGIN)
+                wait = spread(_WAIT_FOR_PLUGIN, self._resources.draw)
+                postpone_push(connection, record, self._resources.clock() + wait)
 
     # --- prompting --------------------------------------------------------------------------------
 
@@ -105,7 +107,8 @@ class PushWorker:
             answer = error
         crash_point(CrashPoint.PUSH_PROMPTED)
         details: Mapping[str, str] = answer.details if isinstance(answer, PushReceipt) else {}
-        if not self._write(begun, after_prompt(answer), details=details) and details:
+        step = after_prompt(answer, draw=self._resources.draw)
+        if not self._write(begun, step, details=details) and details:
             with self._resources.engines.write.begin() as connection:
                 keep_details(connection, begun.id, details)
 
@@ -121,7 +124,7 @@ class PushWorker:
         except MpmError as error:
             answer = error
         crash_point(CrashPoint.PUSH_QUERIED)
-        step = after_query(answer, record.facts)
+        step = after_query(answer, record.facts, draw=self._resources.draw)
         details: Mapping[str, str] = {}
         if isinstance(answer, ProviderState):
             details = answer.details

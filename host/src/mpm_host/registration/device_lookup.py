@@ -12,23 +12,33 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mpm_core import DeviceMapping, MpmError
+from mpm_host.backoff import Backoff, asked_by
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.payments.quotes import load_device
+from mpm_host.poison_work import AFRESH
 from mpm_host.resources import Resources
 
 __all__ = ["DeviceLookup", "ask_again"]
 
-_FIRST_WAIT = timedelta(seconds=30)
-_LONGEST_WAIT = timedelta(hours=6)
-_MOST_DOUBLINGS = 16
+_BACKOFF = Backoff(first=timedelta(minutes=1), longest=timedelta(hours=6))
 
 
 def ask_again(connection: Connection, device_id: str, now: datetime) -> None:
     """Let a device's manufacturer be asked anew; what it said before counts until it answers."""
     connection.execute(
-        sa.update(t.devices).where(t.devices.c.id == device_id).values(next_at=now, failures=0)
+        sa.update(t.devices)
+        .where(t.devices.c.id == device_id)
+        .values(next_at=now, failures=0, **AFRESH)
     )
+
+
+@attrs.frozen
+class _Heard:
+    """What a manufacturer said, and for how long it wants to be left alone if it was too busy."""
+
+    mapping: DeviceMapping
+    asked: timedelta | None = None
 
 
 @attrs.frozen
@@ -51,36 +61,40 @@ class DeviceLookup:
             row = connection.execute(query).one_or_none()
         if row is None:
             return
-        mapping = self._ask(device_id, row.company_id, row.instance_id)
+        heard = self._ask(device_id, row.company_id, row.instance_id)
         crash_point(CrashPoint.LOOK_UP_ANSWERED)
-        failures = row.failures + 1 if mapping is DeviceMapping.UNREACHABLE else 0
-        wait = _FIRST_WAIT * 2 ** min(failures, _MOST_DOUBLINGS)
+        self._write(device_id, heard, row.failures)
+
+    def _write(self, device_id: str, heard: _Heard, failures: int) -> None:
+        """Write what the manufacturer said; where it said nothing, it is asked again."""
+        failures = failures + 1 if heard.mapping is DeviceMapping.UNREACHABLE else 0
+        wait = _BACKOFF.wait(failures, self._resources.draw, asked=heard.asked)
         with self._resources.engines.write.begin() as connection:
             connection.execute(
                 sa.update(t.devices)
-                .where(d.id == device_id)
+                .where(t.devices.c.id == device_id)
                 .values(
-                    mapping=mapping.value,
+                    mapping=heard.mapping.value,
                     failures=failures,
-                    next_at=self._resources.clock() + min(wait, _LONGEST_WAIT)
-                    if failures
-                    else None,
+                    next_at=self._resources.clock() + wait if failures else None,
+                    **AFRESH,
                 )
             )
 
-    def _ask(self, device_id: str, company_id: str, instance_id: str) -> DeviceMapping:
-        instance = self._resources.directory().instances[instance_id]
-        if not instance.finishes_work:
-            return DeviceMapping.UNREACHABLE
+    def _ask(self, device_id: str, company_id: str, instance_id: str) -> _Heard:
+        instance = self._resources.directory().instances.get(instance_id)
+        if instance is None or not instance.finishes_work:  # or not known to this process yet
+            return _Heard(DeviceMapping.UNREACHABLE)
         plugins = self._resources.plugins_of(company_id)
         try:
             manifest = plugins.instance(instance.name).manifest
             if not manifest.supports_lookup:
-                return DeviceMapping.UNSUPPORTED
+                return _Heard(DeviceMapping.UNSUPPORTED)
             with self._resources.engines.read.connect() as connection:
                 device, _ = load_device(
                     connection, device_id, self._resources.vault, manifest.details_class
                 )
-            return plugins.register_device(instance.name, device, correlation_id=device_id)
-        except MpmError:
-            return DeviceMapping.UNREACHABLE  # logged by the dispatch
+            mapping = plugins.register_device(instance.name, device, correlation_id=device_id)
+        except MpmError as error:  # logged by the dispatch
+            return _Heard(DeviceMapping.UNREACHABLE, asked_by(error))
+        return _Heard(mapping)

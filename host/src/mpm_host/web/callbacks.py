@@ -81,7 +81,13 @@ class CallbackDoor:
             return _plain(404, "No such callback.")
         source = caller_of(caller, self._trusted_proxies)
         if not _is_allowed(source, instance):
-            _LOG.warning("foreign_address", instance=instance.name, source=str(source))
+            owner = self._directory().companies.get(instance.company_id)
+            _LOG.warning(
+                "foreign_address",
+                company=owner.company.slug if owner else "",
+                instance=instance.name,
+                source=str(source),
+            )
             return _plain(403, "This address may not call here.")
         call = InboundCall(
             method=scope["method"],
