@@ -494,6 +494,27 @@ def test_two_conclusive_answers_end_the_doubt_and_it_is_sent_again(engines):
     assert bench.status(payment_id) == ("held", True, "vendor_refused")  # no doubt any more
 
 
+def test_a_token_that_is_found_while_a_person_says_there_is_none_is_not_minted_again(engines):
+    bench = bench_with(engines, recovery=Recovery.LOOKUP)
+    payment_id = bench.lost()
+
+    def decided_meanwhile(_order):
+        with engines.write.begin() as connection:
+            o = t.orders.c
+            connection.execute(
+                sa.update(t.orders).values(status="queued", fence=o.fence + 1, doubt=False)
+            )
+        return energy_grant()
+
+    calin(bench).find.append(decided_meanwhile)
+    bench.later(minutes=2)
+    bench.work(payment_id)
+    bench.work(payment_id)
+
+    assert bench.codes(payment_id) == [CODE]
+    assert len(calin(bench).asked()) == 1
+
+
 def test_pending_is_asked_again_and_then_issued(bench):
     payment_id = bench.paid()
     calin(bench).generate.append(Pending(after=timedelta(seconds=9)))
@@ -506,6 +527,21 @@ def test_pending_is_asked_again_and_then_issued(bench):
     assert bench.order(payment_id)["due_at"] == bench.now + timedelta(seconds=31)
     bench.later(seconds=31)
     bench.work(payment_id)
+
+    assert bench.codes(payment_id) == [CODE]
+
+
+@pytest.mark.parametrize(
+    "blip", [NotSent("down"), NotFound(conclusive=True)], ids=["not sent", "not found once"]
+)
+def test_a_vendor_that_works_on_it_is_asked_again_whatever_came_of_asking_once(bench, blip):
+    payment_id = bench.paid()
+    calin(bench).generate.append(Pending(after=timedelta(seconds=9)))
+    calin(bench).find += [blip, energy_grant()]
+    bench.work(payment_id)
+    for _ in range(2):
+        bench.later(minutes=10)
+        bench.work(payment_id)
 
     assert bench.codes(payment_id) == [CODE]
 

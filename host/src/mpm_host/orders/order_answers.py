@@ -80,6 +80,15 @@ class AnswerTaker:
         except _DatabaseGone as error:
             _LOG.error("late_answer_lost", order=order.id, error=type(error).__name__)
 
+    def take_found(self, order: OrderRecord, step: Step) -> None:
+        """Write what asking after an earlier attempt came to.
+
+        A person may have decided meanwhile that nothing was minted; a token that was found all the
+        same ends that, before another is minted.
+        """
+        if not self.write(order, step) and step.grant is not None:
+            self._take_late(order, step.grant)
+
     def write(
         self,
         order: OrderRecord,

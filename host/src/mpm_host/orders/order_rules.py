@@ -314,7 +314,8 @@ def _look_again(facts: OrderFacts, detail: str) -> Step:
         status=OrderStatus.UNKNOWN,
         facts=facts,
         next_in=_next_look(facts),
-        reason=ReasonCode.OUTCOME_UNKNOWN,
+        # a vendor that said it works on the order can still be asked, whatever came of asking now
+        reason=ReasonCode.VENDOR_PENDING if facts.vendor_works else ReasonCode.OUTCOME_UNKNOWN,
         detail=detail,
     )
 

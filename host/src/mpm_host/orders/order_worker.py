@@ -204,7 +204,7 @@ class OrderWorker:
             answer = self._manufacturers.find(order, instance)
             step = after_find(answer, order.facts, draw=self._resources.draw)
         crash_point(CrashPoint.LOOK_DECIDED)
-        self._answers.write(order, step)
+        self._answers.take_found(order, step)
 
     # --- an order that waits -------------------------------------------------
 
