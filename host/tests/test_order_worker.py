@@ -540,7 +540,7 @@ def test_a_vendor_that_works_on_it_is_asked_again_whatever_came_of_asking_once(b
     calin(bench).find += [blip, energy_grant()]
     bench.work(payment_id)
     for _ in range(2):
-        bench.later(minutes=10)
+        bench.later(hours=1)
         bench.work(payment_id)
 
     assert bench.codes(payment_id) == [CODE]
