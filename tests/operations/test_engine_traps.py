@@ -194,7 +194,8 @@ def test_trap_13_limits_that_another_process_stored_do_not_count(engines, orders
     slow = Handled(seconds=0.05)
     started(slow, WorkLimits(concurrency=3, poll=0.05, engine_poll=0.02, drain=5.0))
     wait_until(lambda: len(only_orders(slow, orders)) == 40, seconds=40)
-    assert slow.most <= 2 * 3  # three orders, and three look-ups of devices beside them
+    # three orders of the one manufacturer, and three look-ups of devices beside them
+    assert slow.most <= 2 * 3
 
 
 # --- an idle host ---------------------------------------------------------------------------------
