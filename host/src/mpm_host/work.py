@@ -9,6 +9,7 @@ relay are one query.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -107,7 +108,12 @@ class Work:
         self._client: DBOSClient | None = None
 
     def start(self) -> None:
-        """Start the engine and the relay; not inside a running event loop."""
+        """Start the engine and the relay.
+
+        Raises:
+            RuntimeError: an event loop runs in this thread; the engine would refuse halfway.
+        """
+        _refuse_event_loop()
         from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer  # noqa: PLC0415 - 1 s of import
 
         serializer = DBOSPortableJSONSerializer()
@@ -283,6 +289,17 @@ class Work:
             self._client.delete_workflows([workflow.workflow_id for workflow in old])
             forgotten = max(forgotten, len(old))
         return forgotten >= limits.forget_page
+
+
+def _refuse_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "Background work cannot be started in a running event loop; start it with "
+        "asyncio.to_thread."
+    )
 
 
 def _executor_id() -> str:
