@@ -80,11 +80,15 @@ def walk(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def nightly(session: nox.Session) -> None:
     """Kill a host more often, with more payments, on both databases, and so on; a few hours."""
-    env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "500"}
-    env["MPM_SOAK_SECONDS"] = "600"
+    env = {"MPM_KILLS": "200", "MPM_PAYMENTS": "2000", "MPM_HITS": "10", "MPM_LOST": "1000"}
+    env |= {"MPM_STOPS": "200", "MPM_SOAK_SECONDS": "600"}
     session.run("pytest", "-m", "", "tests/faults", *session.posargs, env=env)
     many = {"MPM_ORDERS": "10000", "MPM_POISON": "100"}
     session.run("pytest", "-m", "slow", "tests/operations", env=many)
+    crowd = {"MPM_REFERENCES": "20000", "MPM_COPIES": "10", "MPM_CONFLICTS": "1000"}
+    session.run("pytest", "tests/concurrency", env=crowd | {"MPM_OF_ONE": "160000"})
+    orders = {"MPM_REORDERINGS": "1000"}
+    session.run("pytest", "tests/machine/test_reordering.py", env=orders)
     machine = {"MPM_MACHINE_EXAMPLES": "1600"}  # on SQLite, and an eighth of them on PostgreSQL
     session.run("pytest", "-s", "tests/machine/test_whole_machine.py", env=machine)
     session.run("python", "-m", "tests.mutations")

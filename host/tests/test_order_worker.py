@@ -9,6 +9,7 @@ from datetime import timedelta
 import attrs
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from mpm_core import (
     ContractViolation,
@@ -909,6 +910,50 @@ def test_an_answer_nobody_can_write_leaves_the_order_to_the_lease(bench):
 
     assert bench.order(payment_id)["status"] == "sent"
     assert sum(bench.paused) < 60  # within the margin of the lease
+
+
+@pytest.mark.parametrize("after_commit", [False, True], ids=["commit failed", "answer lost"])
+def test_a_late_answer_outlives_a_database_that_is_gone_m17_c8_c9(engines, after_commit):
+    bench = bench_with(engines, deadline=0.1)
+    payment_id, flaky, released = late_grant(bench, after_commit=after_commit)
+    assert bench.status(payment_id)[0] == "unknown"
+    flaky.failures = 2
+    released.set()
+
+    wait_for(bench, payment_id, "settled")
+    assert bench.codes(payment_id) == [CODE]
+    assert len(bench.told(payment_id)) == 1
+    assert bench.paused[:1] == [0.1]
+    assert bench.evidence(payment_id) == []
+    assert bench.differences() == []
+
+
+def test_a_late_answer_nobody_can_write_is_lost_aloud_after_a_while(engines):
+    bench = bench_with(engines, deadline=0.1)
+    payment_id, flaky, released = late_grant(bench, after_commit=False)
+    flaky.failures = 1000
+    with structlog.testing.capture_logs() as logs:
+        released.set()
+        for _ in range(500):
+            if any(line["event"] == "late_answer_lost" for line in logs):
+                break
+            threading.Event().wait(0.02)
+
+    [lost_line] = [line for line in logs if line["event"] == "late_answer_lost"]
+    assert lost_line["order"] == bench.order(payment_id)["id"]
+    assert 20 < sum(bench.paused) < 60
+    assert bench.status(payment_id)[0] == "unknown"
+
+
+def late_grant(bench, *, after_commit):
+    """Let an order's grant come after its deadline, to a worker whose database can fail."""
+    payment_id = bench.paid()
+    flaky = FlakyEngine(bench.engines.write, 0, after_commit=after_commit)
+    worker = bench.new_worker(Engines(write=flaky, read=bench.engines.read))
+    released, slow = slow_answer(energy_grant())
+    calin(bench).generate.append(slow)
+    worker.work_on(bench.order(payment_id)["id"])
+    return payment_id, flaky, released
 
 
 # --- what the customer is told --------------------------------------------------------------------

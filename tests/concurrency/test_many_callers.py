@@ -1,11 +1,14 @@
 """The same and different calls at once, from many threads and from two processes.
 
-The desk is asked as the web server asks it: one inbound call, one reply.
+The desk is asked as the web server asks it: one inbound call, one reply. `MPM_REFERENCES` and
+`MPM_COPIES` choose how many calls, `MPM_CONFLICTS` how many references are disputed, `MPM_OF_ONE`
+how many payments one debtor makes.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
@@ -22,8 +25,10 @@ from tests.support.seeding import register_meters
 from tests.support.table_contents import differences
 
 METERS = [f"470002{number:05d}" for number in range(40)]
-REFERENCES = 1000
-COPIES = 5
+REFERENCES = int(os.environ.get("MPM_REFERENCES", "1000"))
+COPIES = int(os.environ.get("MPM_COPIES", "5"))
+CONFLICTS = int(os.environ.get("MPM_CONFLICTS", "50"))
+OF_ONE = int(os.environ.get("MPM_OF_ONE", "1600"))
 CONFLICT = b"<COMMAND><STATUS>400</STATUS><MESSAGE>Duplicate Reference1</MESSAGE></COMMAND>"
 
 
@@ -79,7 +84,7 @@ def test_of_conflicting_calls_one_is_booked_and_every_other_one_is_refused(desk)
     register_meters(desk.host, "demo", METERS)
     calls = [
         Said(reference=f"AIR{number}", serial=METERS[number % len(METERS)], amount=amount)
-        for number in range(50)
+        for number in range(CONFLICTS)
         for amount in ("100", "200", "300")
         for _ in range(4)
     ]
@@ -90,7 +95,7 @@ def test_of_conflicting_calls_one_is_booked_and_every_other_one_is_refused(desk)
     booked = {
         (row.reference, row.amount // 100, row.serial) for row in _payments(desk.host.engines.read)
     }
-    assert len(booked) == 50
+    assert len(booked) == CONFLICTS
     wrong = [
         said
         for said, got in answers.items()
@@ -109,7 +114,7 @@ def test_payments_of_one_debtor_are_allocated_one_after_the_other(desk):
     """1,600 payments of 100 at once on debts of 50,000: cleared oldest first, to the shilling."""
     (customer,) = register_meters(desk.host, "demo", METERS[:1])
     sell_overdue(desk.host, "demo", customer, cost="50000", instalments=100)
-    calls = [Said(reference=f"AIR{n}", serial=METERS[0], amount="100") for n in range(1600)]
+    calls = [Said(reference=f"AIR{n}", serial=METERS[0], amount="100") for n in range(OF_ONE)]
     answers = desk.answer_all(calls)
     assert [said.reference for said, got in answers if got != _accepted(said.reference)] == []
     engine = desk.host.engines.read
@@ -118,9 +123,9 @@ def test_payments_of_one_debtor_are_allocated_one_after_the_other(desk):
         rows = sa.select(t.plan_rows.c.remaining).order_by(t.plan_rows.c.due_on)
         assert set(connection.execute(rows).scalars()) == {0}
         sold = sa.select(sa.func.sum(t.entries.c.amount)).where(t.entries.c.account == "energy")
-        assert connection.execute(sold).scalar_one() == 110_000 * 100
+        assert connection.execute(sold).scalar_one() == (OF_ONE * 100 - 50_000) * 100
         orders = sa.select(sa.func.count()).select_from(t.orders)
-        assert connection.execute(orders).scalar_one() == 1100
+        assert connection.execute(orders).scalar_one() == OF_ONE - 500
 
 
 def test_debts_are_cleared_oldest_first_at_every_moment(desk):

@@ -43,7 +43,8 @@ _PRELOADED = (
     "mpm_airtel.plugin", "mpm_angaza.plugin", "mpm_calin.plugin", "mpm_daly.plugin",
     "mpm_openpaygo.plugin", "mpm_sunking.plugin",
 )  # fmt: skip
-_LIMITS = WorkLimits(poll=0.05, engine_poll=0.02)
+# A test takes minutes: what the engine remembers for an hour is to be forgotten within them.
+_LIMITS = WorkLimits(poll=0.05, engine_poll=0.02, keep_finished=timedelta(seconds=5))
 
 
 class Part(StrEnum):

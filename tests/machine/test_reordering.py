@@ -6,11 +6,14 @@ because energy that was delivered stays sold. Payments of one customer meet the 
 before them left, so their order counts too: it moves lines from one payment to the other. Nothing
 else moves money: not validations, repeated calls, enquiries that may be asked again, claims of
 failure or success, restarts, or what other customers do meanwhile.
+
+`MPM_REORDERINGS` chooses how many stories are told in two orders.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +24,7 @@ from tests.machine.real_host import RealHost
 from tests.machine.simulated_side import BOOKS
 from tests.machine.test_whole_machine import install
 
+EXAMPLES = int(os.environ.get("MPM_REORDERINGS", "20"))
 CUSTOMERS = {"47001": "Asha", "12345678": "Asha", "47002": "Baraka", "47003": "Neema"}
 BALANCES = ("credit", "rows", "access", "sources")
 WORK = ("work", "")
@@ -132,7 +136,7 @@ def _badly(draw, payments, clean):
     return messy
 
 
-@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(story=stories())
 def test_repeated_and_mixed_up_events_end_in_the_balances_of_the_clean_order(place, story):
     payments, clean, messy = story

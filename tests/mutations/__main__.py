@@ -76,9 +76,11 @@ def _is_noticed(copy: Path, guard: Guard) -> bool:
 
 
 def _run(copy: Path, tests: Sequence[str], points: str) -> str:
-    """Run tests on the copy and say how they ended; what hangs is red, too.
+    """Run tests on the copy and say how they ended.
 
-    Only a test that failed is red: one that did not get to run shows nothing.
+    Only a test that failed is red: one that did not get to run shows nothing, and neither does one
+    that hangs, for whatever reason. A test that would hang without its guard needs a bound of its
+    own, by which it fails.
     """
     environment = {
         **os.environ,
@@ -98,7 +100,7 @@ def _run(copy: Path, tests: Sequence[str], points: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "red"
+        return "hung"
     if done.returncode == 0:
         return "GREEN"
     return "red" if _FAILED.search(done.stdout) else f"exit {done.returncode}"

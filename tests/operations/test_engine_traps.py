@@ -1,11 +1,13 @@
 """The traps of the job engine (dbos) that were found before it was chosen, each with its test.
 
-Dead executors have a test of their own, `test_dead_workers.py`; that a second host on one SQLite
-file is refused is in `host/tests/test_host.py`.
+Dead executors have a test of their own, `test_dead_workers.py`, and so have the records the engine
+keeps (trap 11), `test_engine_records.py`; that a second host on one SQLite file is refused is in
+`host/tests/test_host.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -13,16 +15,21 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from mpm_core import Throttled
 from mpm_host.database import tables as t
 from mpm_host.services import Services
 from mpm_host.work import Work, WorkLimits, _executor_id, _open_engine, work_database_url
 from mpm_host.work_pace import WorkPace
+from mpm_host.work_sources import SOURCES, any_due
 from tests.operations.stage import wait_until
-from tests.support.order_bench import OrderBench
+from tests.support.engine_records import change_engine, engine_rows
+from tests.support.order_bench import OrderBench, energy_grant
+from tests.support.table_contents import table_contents
 
 QUICK = WorkLimits(poll=0.05, engine_poll=0.02, drain=5.0)
 IDLE_SECONDS = 6.0
@@ -84,19 +91,72 @@ def orders(engines):
     return {row["id"] for row in bench.rows(t.orders)}
 
 
+@pytest.fixture
+def start_worker():
+    """Start the engine over a company's real order worker, in the company's own time."""
+    running = []
+
+    def start(bench, *, runs=None, concurrency=32):
+        def work_on_order(key):
+            bench.worker.work_on(key)
+            if runs is not None:
+                runs.append(key)
+
+        work = Work(
+            engines=bench.engines,
+            clock=bench.clock,
+            handlers={**dict.fromkeys(SOURCES, lambda _key: None), "orders": work_on_order},
+            limits=attrs.evolve(QUICK, concurrency=concurrency),
+        )
+        work.start()
+        running.append(work)
+        return work
+
+    yield start
+    for work in running:
+        work.stop()
+
+
+def bench_of_meters(engines, number):
+    """Return a company with so many meters, an order for each."""
+    bench = OrderBench(engines)
+    for serial in range(47000000001, 47000000001 + number):
+        bench.meter(str(serial))
+        bench.pay(str(serial), "1000", f"R{serial}")
+    return bench
+
+
+def statuses(bench):
+    return {row["status"] for row in bench.rows(t.orders)}
+
+
+def put_off(bench):
+    """Return the orders that wait for a later time."""
+    return [row for row in bench.rows(t.orders) if row["due_at"] == bench.now + timedelta(hours=1)]
+
+
+def due_rows(bench):
+    with bench.engines.read.connect() as connection:
+        return connection.execute(any_due(bench.now)).all()
+
+
+def open_pieces(engines):
+    """Return the pieces of work that the engine has not seen ended."""
+    ended = {"SUCCESS", "ERROR"}
+    return [row[0] for row in records(engines, "workflow_uuid, status") if row[1] not in ended]
+
+
+def thread_names():
+    return [thread.name for thread in threading.enumerate()]
+
+
 def only_orders(handled, orders):
     return Counter({key: number for key, number in handled.keys.items() if key in orders})
 
 
-def engine_rows(engines, table, columns="*"):
-    """Read a table of the engine's own."""
-    url = work_database_url(engines.write.url)
-    schema = "" if url.get_backend_name() == "sqlite" else "dbos."
-    opened = _open_engine(url)
-    with opened.connect() as connection:
-        rows = connection.execute(sa.text(f"SELECT {columns} FROM {schema}{table}")).all()  # noqa: S608 - names of ours
-    opened.dispose()
-    return rows
+def records(engines, columns="*"):
+    """Read what the engine knows of pieces of work."""
+    return engine_rows(engines.write.url, "workflow_status", columns)
 
 
 def test_trap_1_no_two_processes_ever_share_an_executor_id():
@@ -106,8 +166,8 @@ def test_trap_1_no_two_processes_ever_share_an_executor_id():
 def test_trap_3_work_that_an_older_release_handed_over_is_done(engines, orders, started):
     """The engine takes the hash of the code for its version unless it is told another one."""
     work = started(Handled(seconds=0.01))
-    wait_until(lambda: engine_rows(engines, "workflow_status"), seconds=20)
-    versions = {row[0] for row in engine_rows(engines, "workflow_status", "application_version")}
+    wait_until(lambda: records(engines), seconds=20)
+    versions = {row[0] for row in records(engines, "application_version")}
     assert versions == {"1"}  # never change this: work of the last release would wait for ever
     del work
 
@@ -126,7 +186,7 @@ def test_trap_5_nothing_pickled_is_kept(engines, orders, started):
     handled = Handled()
     started(handled)
     wait_until(lambda: len(only_orders(handled, orders)) == 40, seconds=20)
-    rows = engine_rows(engines, "workflow_status", "serialization, inputs")
+    rows = records(engines, "serialization, inputs")
     assert {row[0] for row in rows} == {"portable_json"}
     assert all(json.loads(row[1]) for row in rows if row[1] is not None)
 
@@ -146,27 +206,45 @@ def test_trap_7_the_engines_own_file_takes_writes_while_it_is_read(engines, star
     opened.dispose()
 
 
-def test_trap_8_work_that_waits_holds_no_thread(engines, orders, started):
+def test_trap_8_work_that_waits_holds_no_thread_and_is_done_when_its_time_has_come(
+    engines, start_worker
+):
     """Hundreds may wait for a vendor: each is a row that is due later."""
-    limits = WorkLimits(concurrency=8, poll=0.05, engine_poll=0.02, drain=5.0)
+    bench = bench_of_meters(engines, 20)
+    script = bench.scripts["calin"]
+    script.generate.extend([Throttled("Not now.", after=timedelta(hours=1))] * 20)
+    work = start_worker(bench, concurrency=4)
+    wait_until(lambda: len(put_off(bench)) == 20, seconds=20)
+    wait_until(lambda: open_pieces(engines) == [], seconds=10)
+    assert work._shares.room("orders").used == {}
+    assert [name for name in thread_names() if name.startswith("mpm-")] == []
+    assert len(script.asked()) == 20
 
-    def put_off(key):
-        with engines.write.begin() as connection:
-            connection.execute(
-                sa.update(t.orders)
-                .where(t.orders.c.id == key)
-                .values(next_at=datetime.now(UTC) + timedelta(hours=1))
-            )
-        handled(key)
+    script.generate.extend([energy_grant()] * 20)
+    bench.later(hours=1)
+    wait_until(lambda: statuses(bench) == {"issued"}, seconds=20)
+    assert len(script.asked()) == 40
 
-    handled = Handled()
-    started(put_off, limits)
-    wait_until(lambda: len(only_orders(handled, orders)) == 40, seconds=20)
-    time.sleep(0.5)
-    pending = [row for row in engine_rows(engines, "workflow_status", "status")
-               if row[0] in {"PENDING", "ENQUEUED", "DELAYED"}]  # fmt: skip
-    assert pending == []
-    assert set(only_orders(handled, orders).values()) == {1}
+
+def test_trap_9_work_is_not_started_inside_an_event_loop_but_beside_it(engines):
+    """The engine would be half started before it refuses."""
+    work = work_on(engines, Handled())
+
+    async def start_inside():
+        with pytest.raises(
+            RuntimeError,
+            match=r"Background work cannot be started in a running event loop; start it with "
+            r"asyncio\.to_thread\.",
+        ):
+            work.start()
+        assert work.problem() == "the relay has stopped"
+        await asyncio.to_thread(work.start)
+
+    asyncio.run(start_inside())
+    try:
+        assert work.problem() == ""
+    finally:
+        work.stop()
 
 
 def test_trap_10_one_hand_over_starts_once_however_often_it_is_made(engines, orders, started):
@@ -180,12 +258,27 @@ def test_trap_10_one_hand_over_starts_once_however_often_it_is_made(engines, ord
     assert handled.keys[key] == 1
 
 
-def test_trap_11_the_records_of_finished_work_are_deleted(engines, orders, started):
-    handled = Handled()
-    limits = WorkLimits(poll=0.05, engine_poll=0.02, keep_finished=timedelta(seconds=1), drain=5.0)
-    started(handled, limits)
-    wait_until(lambda: len(only_orders(handled, orders)) == 40, seconds=20)
-    wait_until(lambda: engine_rows(engines, "workflow_status", "count(*)")[0][0] < 40, seconds=20)
+def test_trap_12_a_piece_of_work_that_runs_twice_changes_nothing_the_second_time(
+    engines, start_worker
+):
+    """The engine repeats whatever it does not know the end of."""
+    bench = bench_of_meters(engines, 1)
+    bench.scripts["calin"].generate.append(energy_grant())
+    runs = []
+    work = start_worker(bench, runs=runs)
+    wait_until(lambda: statuses(bench) == {"issued"}, seconds=20)
+    wait_until(lambda: not due_rows(bench) and not open_pieces(engines), seconds=20)
+    before = table_contents(engines.read)
+    [order] = bench.rows(t.orders)
+    piece = f"{order['id']}:{order['handed']}"
+    change_engine(engines.write.url, "status = 'PENDING'", "workflow_uuid = :piece", piece=piece)
+
+    work._client.resume_workflow(piece, queue_name="orders")
+
+    wait_until(lambda: runs.count(order["id"]) == 2, seconds=20)
+    wait_until(lambda: not open_pieces(engines), seconds=20)
+    assert table_contents(engines.read) == before
+    assert len(bench.scripts["calin"].asked()) == 1
 
 
 def test_trap_13_limits_that_another_process_stored_do_not_count(engines, orders, started):
@@ -194,7 +287,8 @@ def test_trap_13_limits_that_another_process_stored_do_not_count(engines, orders
     slow = Handled(seconds=0.05)
     started(slow, WorkLimits(concurrency=3, poll=0.05, engine_poll=0.02, drain=5.0))
     wait_until(lambda: len(only_orders(slow, orders)) == 40, seconds=40)
-    assert slow.most <= 2 * 3  # three orders, and three look-ups of devices beside them
+    # three orders of the one manufacturer, and three look-ups of devices beside them
+    assert slow.most <= 2 * 3
 
 
 # --- an idle host ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -73,6 +74,18 @@ class RestartablePostgres:
         """Let it go on."""
         self._signal_all(signal.SIGCONT)
 
+    def limit_files(self, size: int) -> None:
+        """Let every write beyond so many bytes of a file fail, as on a full disk."""
+        processes = self._processes()
+
+        def limit() -> None:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                    resource.prlimit(process, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        # only who has the server's account may, not even root
+        subprocess.run(["true"], check=True, preexec_fn=limit, **self.account)
+
     def close(self) -> None:
         """Stop it, if it runs."""
         if self._process is not None:
@@ -89,14 +102,17 @@ class RestartablePostgres:
             leftover.unlink()
 
     def _signal_all(self, what: signal.Signals) -> None:
-        """Signal the server and all the processes it has started."""
-        if self._process is None:
-            return
-        main = self._process.pid
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        for process in (main, *map(int, children)):
+        for process in self._processes():
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(process, what)
+
+    def _processes(self) -> tuple[int, ...]:
+        """Return the server and all the processes it has started."""
+        if self._process is None:
+            return ()
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return (main, *map(int, children))
 
 
 @contextlib.contextmanager

@@ -17,20 +17,35 @@ __all__ = ["SOURCES", "WorkSource", "any_due", "oldest_due"]
 
 @attrs.frozen(kw_only=True)
 class WorkSource:
-    """A table whose rows are work: due when `next_at` has come and `is_open` holds."""
+    """A table whose rows are work: due when `next_at` has come and `is_open` holds.
+
+    Attributes:
+        table: of the rows.
+        is_open: holds until a row's work has ended.
+        owner: the plugin instance or the company a row's work is for: whoever may be slow.
+    """
 
     table: sa.Table
     is_open: sa.ColumnElement[bool]
+    owner: sa.ColumnElement[str]
+
+
+def _source(table: sa.Table, owner: str, is_open: sa.ColumnElement[bool]) -> WorkSource:
+    return WorkSource(table=table, is_open=is_open, owner=table.c[owner])
+
+
+def _while_due(table: sa.Table, owner: str) -> WorkSource:
+    return _source(table, owner, table.c.next_at.is_not(None))
 
 
 SOURCES: Mapping[str, WorkSource] = {
-    "orders": WorkSource(table=t.orders, is_open=t.orders.c.finished_at.is_(None)),
-    "messages": WorkSource(table=t.messages, is_open=t.messages.c.status == "queued"),
-    "devices": WorkSource(table=t.devices, is_open=t.devices.c.next_at.is_not(None)),
-    "switches": WorkSource(table=t.switches, is_open=t.switches.c.next_at.is_not(None)),
-    "pushes": WorkSource(table=pushes, is_open=pushes.c.next_at.is_not(None)),
-    "imports": WorkSource(table=imports, is_open=imports.c.next_at.is_not(None)),
-    "tellings": WorkSource(table=tellings, is_open=tellings.c.next_at.is_not(None)),
+    "orders": _source(t.orders, "instance_id", t.orders.c.finished_at.is_(None)),
+    "messages": _source(t.messages, "company_id", t.messages.c.status == "queued"),
+    "devices": _while_due(t.devices, "instance_id"),
+    "switches": _while_due(t.switches, "company_id"),
+    "pushes": _while_due(pushes, "instance_id"),
+    "imports": _while_due(imports, "company_id"),
+    "tellings": _while_due(tellings, "instance_id"),
 }
 
 

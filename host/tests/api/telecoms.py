@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from host.tests.api.conftest import PLUGINS
 from host.tests.api.worlds import Shop
+from mpm_host.backoff import most_added
 from mpm_host.database.outbox_tables import pushes
 from mpm_host.encryption import new_key
 from mpm_host.plugins.instance_settings import InstanceTable
@@ -57,11 +60,18 @@ class Telecom:
         return made["id"], made["reference"]
 
     def work(self, push_id, **later):
-        """Let the worker look at a push, after a while, if it is due; return it."""
+        """Let the worker look at a push, after a while, if it is due; return it.
+
+        What chance adds to a wait is waited for, too.
+        """
+        by_chance = most_added(timedelta(**later))
         self.clock.move(**later)
         with self.engines.read.connect() as connection:
             query = sa.select(pushes.c.next_at).where(pushes.c.id == push_id)
             next_at = connection.execute(query).scalar_one()
+        rest = timedelta(0) if next_at is None else next_at - self.clock()
+        if timedelta(0) < rest <= by_chance:
+            self.clock.move(seconds=rest.total_seconds())
         if next_at is not None and next_at <= self.clock():
             self.services.pushes.work_on(push_id)
         return self.show(push_id)

@@ -29,7 +29,7 @@ __all__ = ["command"]
     type=click.IntRange(1, 1000),
     default=32,
     show_default=True,
-    help="Pieces of work of one kind at the same time.",
+    help="Pieces of work of one kind for one manufacturer at the same time.",
 )
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="For --metrics-port.")
 @click.option(

@@ -1,0 +1,152 @@
+"""What the relay hands over, and that slots come back from pieces other processes have done."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from mpm_host.database import tables as t
+from mpm_host.work_limits import WorkLimits
+from mpm_host.work_relay import Relay, piece_name
+from mpm_host.work_shares import WorkShares
+from tests.support.order_bench import OrderBench
+
+LIMITS = WorkLimits(concurrency=4, engine_poll=0.0)
+
+
+class Played:
+    """A relay whose engine is played by the test; it looks when it is told to."""
+
+    def __init__(self, bench, limits=LIMITS):
+        self.bench = bench
+        self.given = []
+        self.open = set()
+        self.fails = False
+        self.shares = WorkShares(limits.slots)
+        self.relay = Relay(
+            engines=bench.engines,
+            clock=bench.clock,
+            limits=limits,
+            shares=self.shares,
+            enqueue=self.enqueue,
+            still_open=lambda pieces: self.open & set(pieces),
+            hurry=lambda: None,
+            tidy=lambda: None,
+        )
+
+    def enqueue(self, kind, key, number):
+        if self.fails:
+            raise ConnectionError("the engine's database is gone")
+        if kind == "orders":
+            self.given.append(piece_name(key, number))
+            self.open.add(piece_name(key, number))
+
+    def look(self):
+        """Return the orders that are handed over now."""
+        before = len(self.given)
+        self.relay._look()
+        return self.given[before:]
+
+    def end(self, pieces):
+        for piece in pieces:
+            self.open.discard(piece)
+            self.shares.end(piece)
+
+
+@pytest.fixture
+def bench(engines):
+    """Ten meters of one manufacturer, each with an order."""
+    bench = OrderBench(engines)
+    for number in range(10):
+        serial = f"4700000{number:04d}"
+        bench.meter(serial)
+        bench.pay(serial, "1000", f"R{number}")
+    return bench
+
+
+def handed(bench):
+    return Counter(row["handed"] for row in bench.rows(t.orders))
+
+
+def test_no_more_of_an_owner_is_handed_over_than_its_share(bench):
+    played = Played(bench)
+    first = played.look()
+    assert len(first) == 4
+    assert handed(bench) == {1: 4, 0: 6}
+    assert played.look() == []
+    played.end(first[:2])
+    assert len(played.look()) == 2
+    assert handed(bench) == {1: 6, 0: 4}
+
+
+def test_what_waits_for_a_slot_is_not_handed_over_again_and_again(bench):
+    played = Played(bench)
+    for _ in range(5):
+        played.look()
+        bench.later(minutes=3)  # more than the patience
+    assert handed(bench) == {1: 4, 0: 6}
+    assert len(played.given) == 4
+
+
+def test_another_owner_s_order_is_handed_over_beside_a_backlog(bench):
+    played = Played(bench)
+    played.look()
+    bench.later(seconds=1)
+    move_to_another_owner(bench)
+    [piece] = played.look()
+    assert piece == piece_name(last_order(bench), 1)
+
+
+def test_slots_come_back_from_what_another_process_has_done(bench):
+    played = Played(bench)
+    first = played.look()
+    played.open.clear()  # the engine says that they have ended, and none was begun here
+    second = played.look()
+    assert (len(first), len(second)) == (4, 4)
+    assert not set(first) & set(second)
+
+
+def test_slots_of_what_is_still_under_way_elsewhere_are_kept(bench):
+    played = Played(bench)
+    assert len(played.look()) == 4
+    assert played.look() == []
+
+
+def test_slots_come_back_when_the_engine_takes_nothing(bench):
+    played = Played(bench)
+    played.fails = True
+    with pytest.raises(ConnectionError, match="the engine's database is gone"):
+        played.look()
+    assert played.shares.room("orders").used == {}
+    played.fails = False
+    bench.later(minutes=3)
+    assert len(played.look()) == 4
+
+
+def test_of_two_relays_only_one_hands_a_row_over(bench):
+    one, other = Played(bench), Played(bench)
+    waiting = one.relay._waiting
+
+    def read_then_be_overtaken(*given):
+        rows = waiting(*given)
+        other.look()
+        return rows
+
+    one.relay._waiting = read_then_be_overtaken
+    one.look()
+    assert not set(one.given) & set(other.given)
+    assert max(handed(bench)) == 1
+
+
+def last_order(bench):
+    return max(row["id"] for row in bench.rows(t.orders))
+
+
+def move_to_another_owner(bench):
+    [other] = {one.id for one in bench.directory.instances.values() if one.name == "sunking"}
+    with bench.engines.write.begin() as connection:
+        connection.execute(
+            sa.update(t.orders).where(t.orders.c.id == last_order(bench)).values(instance_id=other)
+        )

@@ -1,0 +1,49 @@
+"""The job engine's own records, to look at and to age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from mpm_host.work import work_database_url
+
+__all__ = ["change_engine", "engine_rows"]
+
+
+def engine_rows(database: sa.URL, table: str, columns: str = "*") -> Sequence[sa.Row[Any]]:
+    """Read a table of the engine's own.
+
+    Args:
+        database: ours.
+        table: its name.
+        columns: which, as SQL writes them.
+    """
+    with _opened(database).begin() as connection:
+        query = f"SELECT {columns} FROM {_schema(database)}{table}"  # noqa: S608 - names of ours
+        return connection.execute(sa.text(query)).all()
+
+
+def change_engine(database: sa.URL, assignments: str, where: str, **values: object) -> None:
+    """Change records of pieces of work, as no engine would.
+
+    Args:
+        database: ours.
+        assignments: of the changed columns, as SQL writes them.
+        where: which, as SQL writes it.
+        values: of the parameters in both.
+    """
+    with _opened(database).begin() as connection:
+        change = f"UPDATE {_schema(database)}workflow_status SET {assignments} WHERE {where}"  # noqa: S608 - texts of ours
+        connection.execute(sa.text(change), values)
+
+
+def _schema(database: sa.URL) -> str:
+    return "" if database.get_backend_name() == "sqlite" else "dbos."
+
+
+def _opened(database: sa.URL) -> Engine:
+    """Open it for one transaction, after which nothing stays open."""
+    return sa.create_engine(work_database_url(database), poolclass=sa.pool.NullPool)
