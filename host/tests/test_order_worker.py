@@ -540,8 +540,8 @@ def test_a_vendor_that_works_on_it_is_asked_again_whatever_came_of_asking_once(b
     calin(bench).generate.append(Pending(after=timedelta(seconds=9)))
     calin(bench).find += [blip, energy_grant()]
     bench.work(payment_id)
-    for _ in range(2):
-        bench.later(hours=1)
+    for seconds in (9, 31):
+        bench.later(seconds=seconds)
         bench.work(payment_id)
 
     assert bench.codes(payment_id) == [CODE]
