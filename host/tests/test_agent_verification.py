@@ -14,6 +14,7 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import agent_tables
 from mpm_host.database import tables as t
 from mpm_host.database.engines import open_engines
+from mpm_host.database.every_table import metadata
 from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.verification.verification import verify
 from tests.support.small_company import SmallCompany
@@ -23,7 +24,7 @@ from tests.support.small_company import SmallCompany
 def engines(empty_database_url):
     """A database whose tables have no triggers, so that rows can be corrupted."""
     opened = open_engines(empty_database_url)
-    agent_tables.metadata.create_all(opened.write)
+    metadata.create_all(opened.write)
     yield opened
     opened.dispose()
 

@@ -10,6 +10,7 @@ from mpm_core.allocation.ad_hoc_units import AdHocUnit
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.database.engines import open_engines
+from mpm_host.database.every_table import metadata
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.cash_desk import CashDesk, CashPayment
 from mpm_host.payments.token_desk import AdHocToken, TokenDesk
@@ -80,7 +81,7 @@ class Books(SmallCompany):
 def books(empty_database_url):
     """Books whose tables have no triggers, so that rows can be corrupted."""
     opened = open_engines(empty_database_url)
-    t.metadata.create_all(opened.write)
+    metadata.create_all(opened.write)
     yield Books(opened)
     opened.dispose()
 
@@ -161,7 +162,11 @@ def test_an_ad_hoc_token_that_paid_a_debt_is_told(books):
         (
             f"umeme: payment {books.ad_hoc} (token_pending): what its token was booked as is "
             "access_rate, expected energy or time, with credit at most (I5)"
-        )
+        ),
+        (
+            f"umeme: payment {books.ad_hoc}: what it sold as energy is 0 TZS, expected 3000 TZS, "
+            "as its orders say (I9)"
+        ),
     ]
 
 
@@ -179,6 +184,10 @@ def test_an_ad_hoc_token_that_was_priced_wrongly_is_told(books, values, found, e
     order = next(row for row in books.rows(t.orders) if row["payment_id"] == books.ad_hoc)
     books.corrupt(sa.update(t.orders).where(o.id == order["id"]).values(**values))
 
-    assert books.differences() == [
+    told, *more = books.differences()
+    assert told == (
         f"umeme: order {order['id']}: price of its energy is {found}, expected {expected} (I9)"
-    ]
+    )
+    line = f"umeme: payment {books.ad_hoc}: what it sold as energy is 3000 TZS, expected "
+    ordered = Money(values.get("money", 300_000), "TZS")
+    assert more == ([f"{line}{ordered} TZS, as its orders say (I9)"] if "money" in values else [])

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mpm_core import Secret
 from mpm_host.database import tables as t
 from mpm_host.database.engines import open_engines
+from mpm_host.database.every_table import metadata
 from mpm_host.identifiers import new_identifier
 from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.verification.verification import CHECKS, verify
@@ -20,7 +21,7 @@ from tests.support.small_company import SmallCompany, small_directory
 def engines(empty_database_url):
     """A database whose tables have no triggers, so that rows can be corrupted."""
     opened = open_engines(empty_database_url)
-    t.metadata.create_all(opened.write)
+    metadata.create_all(opened.write)
     yield opened
     opened.dispose()
 
@@ -94,7 +95,7 @@ def test_every_check_asks_for_its_company(company):
     assert columns == {
         "mpm_entry", "mpm_payment", "mpm_customer", "mpm_plan", "mpm_plan_row", "mpm_access_debt",
         "mpm_token", "mpm_order", "mpm_attempt", "mpm_agent", "mpm_agent_receipt",
-        "mpm_agent_entry", "mpm_push",
+        "mpm_agent_entry", "mpm_push", "mpm_proposal", "mpm_switch", "mpm_device", "sold",
     }  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def test_entries_of_a_payment_that_is_not_booked_are_told(company):
 
 def test_a_reversed_payment_must_be_booked_back(company):
     payment_id = payment(company, "MP-5")
-    corrupt(company, update(t.payments, payment_id, status="reversed"))
+    corrupt(company, update(t.payments, payment_id, status="reversed", reversing_at=company.now))
 
     assert differences(company) == [
         f"umeme: payment {payment_id} (reversed): sum of its lines is 70 TZS, expected 0 TZS (I2)",
@@ -177,8 +178,8 @@ def test_an_entry_of_a_debt_that_is_not_there_is_told(company):
     assert differences(company) == [
         f"umeme: access debt {debt}: remaining is 0 TZS, expected 200 TZS (I3)",
         (
-            f"umeme: entry {found.id}: what it refers to is gone, expected one of the access "
-            "debts (I3)"
+            f"umeme: entry {found.id}: what it refers to is gone, expected one of its customer's "
+            "access debts (I3)"
         ),
     ]
 
@@ -278,11 +279,16 @@ def test_a_pending_payment_without_an_order_is_told(company):
     payment_id = payment(company, "MP-5")
     corrupt(company, update(t.payments, payment_id, status="token_pending"))
 
-    [difference] = differences(company)
-    assert difference == (
-        f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected "
-        "or denied or unmatched or settled or reversed, as it has no order (I13)"
-    )
+    assert differences(company) == [
+        (
+            f"umeme: payment {payment_id}: status is token_pending, expected validated or rejected "
+            "or denied or unmatched or settled or reversed, as it has no order (I13)"
+        ),
+        (
+            f"umeme: payment {payment_id} (token_pending): what is in suspense of it is 70 TZS, "
+            "expected 0 TZS (I2)"
+        ),
+    ]
 
 
 def order(company, reference):
@@ -296,7 +302,7 @@ def test_an_issued_order_without_a_token_is_told(company):
     corrupt(
         company,
         update(t.orders, order_id, status="issued"),
-        update(t.payments, payment_id, status="settled"),
+        update(t.payments, payment_id, status="settled", settled_at=company.now),
     )
 
     assert differences(company) == [
@@ -343,6 +349,7 @@ def second_token(company, purpose):
         "id": new_identifier(), "payment_id": first["payment_id"],
         "device_id": first["device_id"], "kind": "energy", "delivery": "keypad",
         "codes": company.vault.seal_codes([Secret("3")]), "issued_at": company.now,
+        "digest": company.vault.digest_codes([Secret("3")]),
     }  # fmt: skip
     attempt = {
         "id": new_identifier(), "number": 1, "at": company.now, "outcome": "issued", "plugin": "c",
@@ -359,10 +366,14 @@ def second_token(company, purpose):
 def test_a_second_token_of_a_payment_is_told(company):
     first = second_token(company, "retry")
 
-    [difference] = differences(company)
-    assert difference == (
+    told, followed = differences(company)
+    assert told == (
         f"umeme: payment {first['payment_id']}: number of its tokens for device "
         f"{first['device_id']} is 2, expected 1 at most (I13)"
+    )
+    assert followed.endswith(
+        f"(retry): the order whose place it took is {first['id']}, which is not, expected one of "
+        "the same payment, device, kind and money that ended so (I13)"
     )
 
 
@@ -399,13 +410,13 @@ def test_a_second_token_that_no_two_people_ordered_is_told(company, approver):
 
 def test_an_attempt_of_another_company_is_told(company):
     SmallCompany(company.engines, "solar", company.directory)
-    attempt = company.rows(t.attempts)[0]["id"]
+    attempt, order_id = company.rows(t.attempts, "id", "order_id")[0]
     corrupt(company, update(t.attempts, attempt, company_id="company-solar"))
 
     assert differences(company) == [
         (
-            f"solar: attempt {attempt}: company is company-solar, expected that of its order and "
-            "payment, company-umeme (I11)"
+            f"solar: attempt {attempt}: its order is {order_id}, which is not, expected one of "
+            "its company (I11)"
         )
     ]
 
@@ -466,12 +477,15 @@ def test_energy_that_is_priced_wrongly_is_told(company, values, found, expected)
     assert found_order["money"] == 80_000
     corrupt(company, update(t.orders, found_order["id"], **values))
 
-    assert differences(company) == [
-        (
-            f"umeme: order {found_order['id']}: price of its energy is {found}, "
-            f"expected {expected} (I9)"
-        )
-    ]
+    told, *more = differences(company)
+    assert told == (
+        f"umeme: order {found_order['id']}: price of its energy is {found}, "
+        f"expected {expected} (I9)"
+    )
+    line = f"umeme: payment {found_order['payment_id']}: what it sold as energy is 800 TZS, "
+    assert more == (
+        [f"{line}expected 790 TZS, as its orders say (I9)"] if "money" in values else []
+    )
 
 
 @pytest.mark.parametrize(

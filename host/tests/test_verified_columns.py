@@ -11,9 +11,9 @@ from mpm_host.agents.agent_rules import EntryKind
 from mpm_host.agents.agent_store import create_agent, lock_agent
 from mpm_host.agents.agent_values import NewAgent
 from mpm_host.companies.audit_trail import Actor
-from mpm_host.database import agent_tables
 from mpm_host.database import tables as t
 from mpm_host.database.engines import open_engines
+from mpm_host.database.every_table import metadata
 from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.verification.verification import verify
 from tests.support.small_company import SmallCompany
@@ -57,7 +57,7 @@ SAID_ONCE = {
 def engines(empty_database_url):
     """A database whose tables have no triggers, so that rows can be corrupted."""
     opened = open_engines(empty_database_url)
-    agent_tables.metadata.create_all(opened.write)
+    metadata.create_all(opened.write)
     yield opened
     opened.dispose()
 
@@ -103,7 +103,7 @@ def _rules(company):
 def test_every_column_that_counts_something_is_in_the_table():
     counting = {
         f"{table.name}.{column.name}"
-        for table in t.metadata.sorted_tables
+        for table in metadata.sorted_tables
         for column in table.c
         if isinstance(column.type, sa.BigInteger)
     }
@@ -120,7 +120,7 @@ def test_every_column_that_is_off_by_one_is_told(company):
     silent = {}
     for name, expected in TOLD.items():
         table_name, column_name = name.split(".")
-        table = t.metadata.tables[table_name]
+        table = metadata.tables[table_name]
         column = table.c[column_name]
         with company.engines.read.connect() as connection:
             rows = connection.execute(

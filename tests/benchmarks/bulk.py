@@ -7,7 +7,7 @@ and messages of the copies are finished, as old ones are.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,14 +22,14 @@ _TEMPLATES = 200
 _CHUNK = 1000  # rounds; as many times the templates are copied in one transaction
 _OFFSET = 10_000_000  # these digits after a zero replace the beginning of an id
 _REST = 10  # the character of an id that is kept first; what follows is unique enough
-_IDS = {"id", "payment_id", "order_id", "journal_id"}
+_IDS = {"id", "payment_id", "order_id", "journal_id", "digest"}
 _FINISHED: Mapping[str, Mapping[str, object]] = {
     "mpm_payment": {"status": "settled"},
     "mpm_order": {"status": "issued", "next_at": None, "finished_at": 1},
     "mpm_message": {"status": "sent", "next_at": None, "sent_at": 1},
     "mpm_device": {"next_at": None},
 }
-_COPIED = (t.payments, t.entries, t.orders, t.messages)
+_COPIED = (t.payments, t.entries, t.orders, t.attempts, t.tokens, t.messages)
 
 
 def copy_customers(engine: Engine, *, devices: int) -> None:
@@ -65,9 +65,18 @@ def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> N
         for chunk, rounds in _chunks(first, payments // len(templates)):
             with _copying(engine) as connection:
                 for table in _COPIED:
-                    key = table.c.id if table is t.payments else table.c.payment_id
-                    connection.execute(_copy(table, key.in_(templates), chunk, rounds))
+                    connection.execute(_copy(table, _belong_to(table, templates), chunk, rounds))
     _settle(engine)
+
+
+def _belong_to(table: sa.Table, payments: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that rows are these payments, or of them."""
+    if table is t.payments:
+        return table.c.id.in_(payments)
+    if table is t.attempts:
+        o = t.orders.c
+        return table.c.order_id.in_(sa.select(o.id).where(o.payment_id.in_(payments)))
+    return table.c.payment_id.in_(payments)
 
 
 @contextlib.contextmanager

@@ -141,15 +141,15 @@ class ImpatientTelecom:
             if not self._changed.wait_for(lambda: self._open == 0, timeout=seconds):
                 raise TimeoutError(f"{self._open} payments were never answered.")
 
-    def wait_until_one_is_acknowledged(self, seconds: float) -> None:
-        """Wait for the first *accepted*.
+    def wait_until_so_many_are_acknowledged(self, count: int, seconds: float) -> None:
+        """Wait for so many times *accepted*, of different payments.
 
         Raises:
-            TimeoutError: there was none.
+            TimeoutError: there were not so many.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self.acknowledged), timeout=seconds):
-                raise TimeoutError("No payment was acknowledged.")
+            if not self._changed.wait_for(lambda: len(self.acknowledged) >= count, timeout=seconds):
+                raise TimeoutError(f"Only {len(self.acknowledged)} payments were acknowledged.")
 
     def _run(self) -> None:
         url = self.scene.callback_url_of(self.line.instance)

@@ -1,7 +1,8 @@
 """How much the fault tests do: on every commit little enough for minutes, at night much more.
 
 `MPM_KILLS`, `MPM_PAYMENTS` and `MPM_HITS` choose other sizes, `MPM_POINTS` walks only some crash
-points, `MPM_LOST` loses so many answers, `MPM_SEED` repeats a run that failed.
+points, `MPM_LOST` loses so many answers, `MPM_STOPS` stops PostgreSQL so often, `MPM_SEED` repeats
+a run that failed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import attrs
 
 from mpm_host.crash_points import CrashPoint
 
-__all__ = ["Sizes", "lost_answers", "sizes", "walked_hits", "walked_points"]
+__all__ = ["Sizes", "database_stops", "lost_answers", "sizes", "walked_hits", "walked_points"]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,3 +51,8 @@ def walked_points(points: Iterable[CrashPoint] = CrashPoint) -> tuple[CrashPoint
 def lost_answers(count: int) -> int:
     """Return how many answers are lost: as the environment says, else `count`."""
     return int(os.environ.get("MPM_LOST", count))
+
+
+def database_stops(count: int) -> int:
+    """Return how often PostgreSQL is stopped: as the environment says, else `count`."""
+    return int(os.environ.get("MPM_STOPS", count))

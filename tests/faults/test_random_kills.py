@@ -237,7 +237,7 @@ def test_the_comparison_convicts_a_host_that_answers_before_it_commits(tmp_path,
     ):
         telecom.release(planned_payments(scene, 8))
         scene.host.start()
-        telecom.wait_until_one_is_acknowledged(WHILE)
+        telecom.wait_until_so_many_are_acknowledged(1, WHILE)
         scene.host.kill()
         found = examine(scene, dict(telecom.acknowledged))
     assert found.lost != ()

@@ -210,6 +210,7 @@ class SmallCompany:
 
     def issue(self, payment_id, code="12345678901234567890"):
         """Give the payment's order its token, as the order worker does."""
+        codes = [Secret(code)] if code else []
         with self.engines.write.begin() as connection:
             order = connection.execute(
                 sa.select(t.orders).where(t.orders.c.payment_id == payment_id)
@@ -224,7 +225,7 @@ class SmallCompany:
                 sa.insert(t.tokens).values(
                     id=new_identifier(), company_id=self.record.id, order_id=order.id,
                     payment_id=payment_id, device_id=order.device_id, kind=order.kind,
-                    codes=self.vault.seal_codes([Secret(code)] if code else []),
+                    codes=self.vault.seal_codes(codes), digest=self.vault.digest_codes(codes),
                     quantity=order.quantity, unit=order.unit,
                     delivery="keypad" if code else "remote", issued_at=self.now,
                 )
@@ -232,7 +233,7 @@ class SmallCompany:
             connection.execute(
                 sa.update(t.orders)
                 .where(t.orders.c.id == order.id)
-                .values(status="issued", finished_at=self.now)
+                .values(status="issued", attempts=1, finished_at=self.now)
             )
             connection.execute(
                 sa.update(t.payments)

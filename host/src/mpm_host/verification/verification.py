@@ -2,7 +2,16 @@
 
 Each check is one statement that the database evaluates, so each sees one moment even while payments
 go on, and memory stays flat however many there are. The rules are those of *Invariants worth
-testing* in the quality specification.
+testing* in the quality specification, and carry their numbers:
+
+- I1 to I5 and I9 to I13 are checked here, on the stored rows;
+- I6, I7, I8 and I14 compare one sequence of events, or one value, with another; no row keeps the
+  other one. They are proven by properties: `tests/machine/test_reordering.py` (I6),
+  `tests/core/test_allocation_properties.py` (I7, I8) and `tests/core/test_money.py` (I14);
+- I15 follows for each payment from I2 and I5, because exports read the payment's own amount; the
+  whole machine adds an export up and compares it (`tests/machine`).
+
+What is not found, and why, is the table of `host/tests/test_verified_rows.py`.
 """
 
 from __future__ import annotations
@@ -13,16 +22,22 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from mpm_core import Money, PaymentStatus
+from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.payments.ledger import SOURCES, LedgerAccount
 from mpm_host.verification.verification_agents import AGENT_CHECKS
+from mpm_host.verification.verification_attempts import ATTEMPT_CHECKS
 from mpm_host.verification.verification_channels import CHANNEL_CHECKS
+from mpm_host.verification.verification_debts import DEBT_CHECKS
 from mpm_host.verification.verification_money import MONEY_CHECKS
 from mpm_host.verification.verification_orders import ORDER_CHECKS
+from mpm_host.verification.verification_payments import PAYMENT_CHECKS
 from mpm_host.verification.verification_pushes import PUSH_CHECKS
+from mpm_host.verification.verification_references import REFERENCE_CHECKS
+from mpm_host.verification.verification_sales import SALES_CHECKS
+from mpm_host.verification.verification_switches import SWITCH_CHECKS
 from mpm_host.verification.verification_terms import TERMS_CHECKS
-from mpm_host.verification.verification_values import Check, Difference
+from mpm_host.verification.verification_values import Check, Difference, write_money
 
 __all__ = ["CHECKS", "Difference", "verify"]
 
@@ -52,11 +67,6 @@ def _slugs(connection: Connection) -> Mapping[str, str]:
     return {row.id: row.slug for row in connection.execute(query)}
 
 
-def _money(minor: object, currency: str) -> str:
-    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
-    return f"{Money(int(str(minor)), currency)} {currency}"
-
-
 def _journals_sum_to_zero() -> Check:
     e = t.entries.c
     total = sa.func.sum(e.amount)
@@ -73,8 +83,8 @@ def _journals_sum_to_zero() -> Check:
             company=company,
             subject=f"journal {row.journal_id}",
             fact="sum of its entries",
-            expected=_money(0, row.currency),
-            found=_money(row.total, row.currency),
+            expected=write_money(0, row.currency),
+            found=write_money(row.total, row.currency),
         ),
     )
 
@@ -100,8 +110,8 @@ def _payments_equal_their_lines() -> Check:
             company=company,
             subject=f"payment {row.id} ({row.status})",
             fact="sum of its lines",
-            expected=_money(row.expected, row.currency),
-            found=_money(row.total, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.total, row.currency),
         ),
     )
 
@@ -125,65 +135,6 @@ def _unbooked_payments_have_no_entries() -> Check:
             fact="number of its entries",
             expected="0",
             found=str(row.count),
-        ),
-    )
-
-
-def _debts_equal_their_entries(
-    table: sa.Table, cost: sa.Column[int], accounts: tuple[LedgerAccount, ...], name: str
-) -> Check:
-    """What is left of a debt is its cost less what was paid on it, and within its cost."""
-    e = t.entries.c
-    paid = (
-        sa.select(e.refers_to, sa.func.sum(e.amount).label("paid"))
-        .where(e.account.in_([account.value for account in accounts]))
-        .group_by(e.refers_to)
-        .subquery()
-    )
-    left = cost - sa.func.coalesce(paid.c.paid, 0)
-    query = (
-        sa.select(
-            table.c.company_id, table.c.id, t.companies.c.currency, left.label("expected"),
-            table.c.remaining,
-        )
-        .select_from(
-            table.join(t.companies, t.companies.c.id == table.c.company_id).outerjoin(
-                paid, paid.c.refers_to == table.c.id
-            )
-        )
-        .where(sa.or_(left != table.c.remaining, table.c.remaining < 0, table.c.remaining > cost))
-    )  # fmt: skip
-    return Check(
-        query=query,
-        company=table.c.company_id,
-        tell=lambda row, company: Difference(
-            rule="I3",
-            company=company,
-            subject=f"{name} {row.id}",
-            fact="remaining",
-            expected=_money(row.expected, row.currency),
-            found=_money(row.remaining, row.currency),
-        ),
-    )
-
-
-def _entries_refer_to_debts(table: sa.Table, account: LedgerAccount, name: str) -> Check:
-    e = t.entries.c
-    query = (
-        sa.select(e.company_id, e.id, e.refers_to)
-        .select_from(t.entries.outerjoin(table, table.c.id == e.refers_to))
-        .where(e.account == account.value, table.c.id.is_(None))
-    )
-    return Check(
-        query=query,
-        company=e.company_id,
-        tell=lambda row, company: Difference(
-            rule="I3",
-            company=company,
-            subject=f"entry {row.id}",
-            fact="what it refers to",
-            expected=f"one of the {name}s",
-            found=row.refers_to or "nothing",
         ),
     )
 
@@ -234,8 +185,8 @@ def _credit_difference(row: Row[*tuple[object, ...]], company: str, *, expected:
         company=company,
         subject=f"customer {row.id}",
         fact="credit",
-        expected=_money(expected, row.currency),
-        found=_money(row.credit, row.currency),
+        expected=write_money(expected, row.currency),
+        found=write_money(row.credit, row.currency),
     )
 
 
@@ -275,22 +226,16 @@ _MAKERS: tuple[Callable[[], Check], ...] = (
 
 CHECKS: tuple[Check, ...] = (
     *(make() for make in _MAKERS),
-    _debts_equal_their_entries(
-        t.plan_rows,
-        t.plan_rows.c.cost,
-        (LedgerAccount.INSTALMENT, LedgerAccount.DOWN_PAYMENT),
-        "plan row",
-    ),
-    _debts_equal_their_entries(
-        t.access_debts, t.access_debts.c.amount, (LedgerAccount.ACCESS_RATE,), "access debt"
-    ),
-    _entries_refer_to_debts(t.plan_rows, LedgerAccount.INSTALMENT, "plan row"),
-    _entries_refer_to_debts(t.plan_rows, LedgerAccount.DOWN_PAYMENT, "plan row"),
-    _entries_refer_to_debts(t.access_debts, LedgerAccount.ACCESS_RATE, "access debt"),
+    *DEBT_CHECKS,
     *MONEY_CHECKS,
     *TERMS_CHECKS,
     *CHANNEL_CHECKS,
     *PUSH_CHECKS,
     *ORDER_CHECKS,
+    *SALES_CHECKS,
+    *PAYMENT_CHECKS,
+    *ATTEMPT_CHECKS,
+    *REFERENCE_CHECKS,
+    *SWITCH_CHECKS,
     *AGENT_CHECKS,
 )

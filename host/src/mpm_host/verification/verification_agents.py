@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_core import Money
 from mpm_host.agents.agent_rules import EntryKind
 from mpm_host.database import tables as t
 from mpm_host.database.agent_tables import agent_entries, agent_receipts, agents
-from mpm_host.verification.verification_values import Check, Difference
+from mpm_host.verification.verification_values import Check, Difference, write_money
 
 __all__ = ["AGENT_CHECKS"]
 
@@ -31,8 +30,8 @@ def _sums_equal_their_entries(cached: sa.Column[int], summed: sa.Column[int], na
             company=company,
             subject=f"agent {row.id}",
             fact=name,
-            expected=_money(row.expected, row.currency),
-            found=_money(row.found, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.found, row.currency),
         ),
     )
 
@@ -56,8 +55,8 @@ def _receipts_equal_their_entries() -> Check:
             company=company,
             subject=f"agent receipt {row.id}",
             fact="what it took from the balance",
-            expected=_money(row.expected, row.currency),
-            found=_money(row.found, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.found, row.currency),
         ),
     )
 
@@ -76,8 +75,8 @@ def _receipts_say_what_they_left() -> Check:
             company=company,
             subject=f"agent receipt {row.id}",
             fact="the balance it left",
-            expected=_money(row.expected, row.currency),
-            found=_money(row.found, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.found, row.currency),
         ),
     )
 
@@ -105,8 +104,8 @@ def _entries_continue_one_another(
             company=company,
             subject=f"agent entry {row.id}",
             fact=name,
-            expected=f"another one that left {_money(row.began, row.currency)} before it",
-            found=_money(row.found, row.currency),
+            expected=f"another one that left {write_money(row.began, row.currency)} before it",
+            found=write_money(row.found, row.currency),
         ),
     )
 
@@ -132,15 +131,42 @@ def _cash_equals_what_was_paid(
             company=company,
             subject=f"agent entry {row.id} ({kind.value})",
             fact="cash taken",
-            expected=_money(row.paid or 0, row.currency),
-            found=_money(row.amount, row.currency),
+            expected=write_money(row.paid or 0, row.currency),
+            found=write_money(row.amount, row.currency),
         ),
     )
 
 
-def _money(minor: object, currency: str) -> str:
-    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
-    return f"{Money(int(str(minor)), currency)} {currency}"
+def _entries_are_what_they_say() -> Check:
+    """Each kind of entry has its own source and sign; a reversal takes back what was taken."""
+    e, taken = agent_entries.c, agent_entries.alias("taken")
+    by_kind = {
+        EntryKind.PAYMENT: sa.and_(e.payment_id.is_not(None), e.amount > 0),
+        EntryKind.DOWN_PAYMENT: sa.and_(e.plan_id.is_not(None), e.amount > 0),
+        EntryKind.HANDED_OVER: sa.and_(e.agent_receipt_id.is_not(None), e.commission == 0),
+        EntryKind.COMMISSION_PAID: sa.and_(
+            e.agent_receipt_id.is_not(None), e.amount == e.commission
+        ),
+        EntryKind.REVERSAL: sa.exists().where(
+            taken.c.agent_id == e.agent_id,
+            sa.or_(taken.c.payment_id == e.payment_id, taken.c.plan_id == e.plan_id),
+            taken.c.amount == -e.amount,
+            taken.c.commission == -e.commission,
+        ),
+    }
+    fits = sa.or_(*(sa.and_(e.kind == kind.value, rule) for kind, rule in by_kind.items()))
+    return Check(
+        query=sa.select(e.company_id, e.id, e.kind).where(sa.not_(fits)),
+        company=e.company_id,
+        tell=lambda row, company: Difference(
+            rule="I12",
+            company=company,
+            subject=f"agent entry {row.id}",
+            fact="what it comes of",
+            expected="a source and a sign of its kind",
+            found=row.kind,
+        ),
+    )
 
 
 AGENT_CHECKS: tuple[Check, ...] = (
@@ -148,6 +174,7 @@ AGENT_CHECKS: tuple[Check, ...] = (
     _sums_equal_their_entries(agents.c.commission, agent_entries.c.commission, "commission"),
     _receipts_equal_their_entries(),
     _receipts_say_what_they_left(),
+    _entries_are_what_they_say(),
     _entries_continue_one_another(
         agent_entries.c.amount, agent_entries.c.balance_after, "the balance it left"
     ),

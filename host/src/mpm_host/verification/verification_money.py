@@ -7,12 +7,12 @@ from decimal import Decimal, InvalidOperation
 
 import sqlalchemy as sa
 
-from mpm_core import ChargeKind, Money, PaymentStatus, format_kwh
+from mpm_core import ChargeKind, PaymentStatus, format_kwh
 from mpm_core.tariffs import price_of
 from mpm_host.database import tables as t
 from mpm_host.payments.ledger import SOURCES, LedgerAccount, source_of
 from mpm_host.payments.payment_channels import PaymentChannel
-from mpm_host.verification.verification_values import Check, Difference, FoundRow
+from mpm_host.verification.verification_values import Check, Difference, FoundRow, write_money
 
 __all__ = ["MONEY_CHECKS"]
 
@@ -56,8 +56,8 @@ def _sources_equal_the_payment() -> Check:
             company=company,
             subject=f"payment {row.id} ({row.status})",
             fact=_SOURCE_FACTS.get(row.channel, "its money"),
-            expected=_money(row.expected, row.currency),
-            found=_money(row.came, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.came, row.currency),
         ),
     )
 
@@ -78,7 +78,7 @@ def _energy_is_priced_rightly() -> Check:
             subject=f"order {row.id}",
             fact="price of its energy",
             expected=_price_problem(row),
-            found=_money(row.money, row.currency),
+            found=write_money(row.money, row.currency),
         ),
     )
 
@@ -97,14 +97,14 @@ def _price_problem(row: FoundRow) -> str:
 def _wrong_price(row: FoundRow, price: Decimal, calculation: Mapping[str, str]) -> str:
     cost = price_of(row.quantity, price, row.currency)
     if cost != row.money:
-        return _money(cost, row.currency)
+        return write_money(cost, row.currency)
     if "asked_watt_hours" in calculation:  # staff asked for so much, not for all money buys
         asked = int(calculation["asked_watt_hours"])
         return "" if asked == row.quantity else f"that of {format_kwh(asked)} kWh"
     available = int(calculation["available"])
     one_step_more = row.quantity + int(calculation["energy_step"])
     if not cost <= available < price_of(one_step_more, price, row.currency):
-        return f"the most that {_money(available, row.currency)} buys"
+        return f"the most that {write_money(available, row.currency)} buys"
     return ""
 
 
@@ -134,8 +134,8 @@ def _reversals_restore_balances() -> Check:
             company=company,
             subject=f"payment {row.id} (reversed)",
             fact=f"what is left of its {row.account}",
-            expected=_money(0, row.currency),
-            found=_money(row.total, row.currency),
+            expected=write_money(0, row.currency),
+            found=write_money(row.total, row.currency),
         ),
     )
 
@@ -160,15 +160,10 @@ def _only_delivered_value_stays_sold() -> Check:
             company=company,
             subject=f"payment {row.id} (reversed)",
             fact=f"what is left of its {row.account}",
-            expected=f"{_money(0, row.currency)}, as nothing was delivered",
-            found=_money(row.total, row.currency),
+            expected=f"{write_money(0, row.currency)}, as nothing was delivered",
+            found=write_money(row.total, row.currency),
         ),
     )
-
-
-def _money(minor: object, currency: str) -> str:
-    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
-    return f"{Money(int(str(minor)), currency)} {currency}"
 
 
 MONEY_CHECKS: tuple[Check, ...] = (

@@ -27,6 +27,7 @@ def _paid_pushes_are_booked() -> Check:
             u.status == PushStatus.PAID.value,
             sa.or_(
                 p.status.not_in(_TAKEN),
+                p.instance_id != u.instance_id,
                 p.reference.is_distinct_from(u.key),
                 p.amount.is_distinct_from(u.amount),
             ),

@@ -8,10 +8,10 @@ from fractions import Fraction
 
 import sqlalchemy as sa
 
-from mpm_core import ChargeKind, Money
+from mpm_core import ChargeKind
 from mpm_host.database import tables as t
 from mpm_host.payments.ledger import LedgerAccount
-from mpm_host.verification.verification_values import Check, Difference, FoundRow
+from mpm_host.verification.verification_values import Check, Difference, FoundRow, write_money
 
 __all__ = ["TERMS_CHECKS"]
 
@@ -83,8 +83,8 @@ def _plan_check(query: sa.Select[*tuple[object, ...]], fact: str) -> Check:
             company=company,
             subject=f"plan {row.id}",
             fact=fact,
-            expected=_money(row.expected, row.currency),
-            found=_money(row.found, row.currency),
+            expected=write_money(row.expected, row.currency),
+            found=write_money(row.found, row.currency),
         ),
     )
 
@@ -105,7 +105,7 @@ def _days_are_those_that_were_priced() -> Check:
             subject=f"order {row.id}",
             fact="what its days cost",
             expected=_wrong_days(row),
-            found=f"{row.quantity} days for {_money(row.money, row.currency)}",
+            found=f"{row.quantity} days for {write_money(row.money, row.currency)}",
         ),
     )
 
@@ -124,16 +124,39 @@ def _wrong_days(row: FoundRow) -> str:
 def _other_days(row: FoundRow, calculation: Mapping[str, str]) -> str:
     used, days = int(calculation["used"]), int(calculation["days"])
     if math.ceil(Fraction(calculation["exact_days"])) == days == row.quantity:
-        return "" if used == row.money else _money(used, row.currency)
+        return "" if used == row.money else write_money(used, row.currency)
     return f"{calculation['exact_days']} days, rounded up"
 
 
-def _money(minor: object, currency: str) -> str:
-    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
-    return f"{Money(int(str(minor)), currency)} {currency}"
+def _plans_end_paid_or_taken_back() -> Check:
+    """A sale that collects nothing any more is paid off, unless it was taken back."""
+    p, r = t.plans.c, t.plan_rows.c
+    left = sa.func.coalesce(sa.func.sum(r.remaining), 0)
+    is_service = p.price_per_day.is_not(None)
+    query = (
+        sa.select(p.company_id, p.id, p.currency, p.live, left.label("remaining"))
+        .select_from(t.plans.outerjoin(t.plan_rows, r.plan_id == p.id))
+        .where(p.live == p.deleted_at.is_not(None))
+        .group_by(p.company_id, p.id, p.currency, p.live, p.price_per_day)
+        .having(sa.or_(p.live, is_service, left != 0))
+    )
+    return Check(
+        query=query,
+        company=p.company_id,
+        tell=lambda row, company: Difference(
+            rule="I3",
+            company=company,
+            subject=f"plan {row.id}",
+            fact="whether it collects",
+            expected="no, as it was taken back" if row.live else "yes, as it is not paid off",
+            found=f"{'yes' if row.live else 'no'}, with "
+            f"{write_money(row.remaining, row.currency)} open",
+        ),
+    )
 
 
 TERMS_CHECKS: tuple[Check, ...] = (
+    _plans_end_paid_or_taken_back(),
     _plans_cost_what_their_rows_cost(),
     _down_payments_equal_their_rows(),
     _rows_are_paid_as_what_they_are(),

@@ -9,7 +9,9 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-__all__ = ["Check", "Difference", "FoundRow"]
+from mpm_core import Money
+
+__all__ = ["Check", "Difference", "FoundRow", "write_money"]
 
 FoundRow: TypeAlias = Row[*tuple[object, ...]]
 
@@ -57,3 +59,8 @@ class Check:
     company: sa.ColumnElement[str]
     tell: Callable[[FoundRow, str], Difference]
     is_wrong: Callable[[FoundRow], bool] | None = None
+
+
+def write_money(minor: object, currency: str) -> str:
+    """Write a sum for people; sums of big integers arrive as decimals from PostgreSQL."""
+    return f"{Money(int(str(minor)), currency)} {currency}"
