@@ -19,6 +19,7 @@ from tests.benchmarks.settling import settle
 __all__ = ["copy_customers", "copy_history"]
 
 _TEMPLATES = 200
+_MANY = 50_000  # rows of a table; fewer are added while a host runs, and nothing may be locked
 _CHUNK = 1000  # rounds; as many times the templates are copied in one transaction
 _OFFSET = 10_000_000  # these digits after a zero replace the beginning of an id
 _REST = 10  # the character of an id that is kept first; what follows is unique enough
@@ -39,7 +40,9 @@ def copy_customers(engine: Engine, *, devices: int) -> None:
         query = sa.select(c.id).order_by(c.id).limit(_TEMPLATES)
         templates = connection.execute(query).scalars().all()
     owned = t.devices.c.customer_id.in_(templates)
-    with _indexes_made_afterwards(engine, (t.customers, t.devices), but="customer_id"):
+    with _indexes_made_afterwards(
+        engine, (t.customers, t.devices), rows=devices, but="customer_id"
+    ):
         for first, rounds in _chunks(0, devices // len(templates)):
             with _copying(engine) as connection:
                 connection.execute(_copy(t.customers, c.id.in_(templates), first, rounds))
@@ -61,7 +64,7 @@ def copy_history(engine: Engine, *, prefix: str, first: int, payments: int) -> N
         # the real ones: ids of copies come before them
         query = sa.select(p.id).where(p.reference.startswith(prefix)).order_by(p.id.desc())
         templates = connection.execute(query.limit(_TEMPLATES)).scalars().all()
-    with _indexes_made_afterwards(engine, _COPIED, but="payment_id"):
+    with _indexes_made_afterwards(engine, _COPIED, rows=payments, but="payment_id"):
         for chunk, rounds in _chunks(first, payments // len(templates)):
             with _copying(engine) as connection:
                 for table in _COPIED:
@@ -81,16 +84,17 @@ def _belong_to(table: sa.Table, payments: Sequence[str]) -> sa.ColumnElement[boo
 
 @contextlib.contextmanager
 def _indexes_made_afterwards(
-    engine: Engine, tables: Collection[sa.Table], *, but: str
+    engine: Engine, tables: Collection[sa.Table], *, rows: int, but: str
 ) -> Iterator[None]:
     """Let PostgreSQL make indexes in one go at the end: row by row takes several times as long.
 
     Args:
         engine: of the database.
         tables: whose; their keys stay.
+        rows: how many are added to each.
         but: an index that begins with this column stays; what is copied is found by it.
     """
-    if engine.dialect.name != "postgresql":
+    if engine.dialect.name != "postgresql" or rows < _MANY:
         yield
         return
     of_all = [index for table in tables for index in table.indexes if not index.unique]
