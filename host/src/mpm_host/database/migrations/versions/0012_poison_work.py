@@ -51,7 +51,8 @@ def _make_index(name: str, table: str, columns: list[str], condition: str) -> No
 
 
 def _try_again(table: str) -> None:
-    next_at, set_aside_at = sa.column("next_at"), sa.column("set_aside_at")
+    next_at = sa.column("next_at", sa.BigInteger())
+    set_aside_at = sa.column("set_aside_at", sa.BigInteger())
     rows = sa.table(table, next_at, set_aside_at)
     is_set_aside = set_aside_at.is_not(None)
     op.execute(sa.update(rows).where(is_set_aside).values(next_at=set_aside_at))
