@@ -22,6 +22,7 @@ from tests.benchmarks.figures import Figure, as_markdown, as_text
 from tests.benchmarks.growth import growth_figures
 from tests.benchmarks.latency import latency_figure
 from tests.benchmarks.registration import registration_figures
+from tests.benchmarks.single_caller import single_caller_figures
 from tests.benchmarks.validation import validation_figure
 
 __all__ = ["main"]
@@ -69,6 +70,7 @@ def _groups(
         "http": accepting_over_http_figures,
         "validation": lambda: [validation_figure()],
         "latency": lambda: [latency_figure()],
+        "alone": single_caller_figures,
         "registration": registration_figures,
         "growth": lambda: growth_figures(large=large, databases=databases),
     }

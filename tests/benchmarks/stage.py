@@ -43,10 +43,10 @@ class Stage:
     text: str
     folder: Path
 
-    def accept(self, prefix: str, count: int, *, callers: int) -> float:
+    def accept(self, prefix: str, count: int, *, callers: int, customers: int = CUSTOMERS) -> float:
         """Let so many callers say that so many payments were made; return payments per second."""
         calls = [
-            Said(reference=f"{prefix}{n}", serial=meter(n * 7), amount="1000").call()
+            Said(reference=f"{prefix}{n}", serial=meter(n * 7 % customers), amount="1000").call()
             for n in range(count)
         ]
         return count / self._answer(calls, callers)

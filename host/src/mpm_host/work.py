@@ -219,7 +219,7 @@ class Work:
                 self._do(kind, key) if may_begin else self._put_back(kind, key)
         finally:
             if self._shares.end(piece):
-                self._relay.wake()  # something may have waited until this one had ended
+                self._relay.note_room()  # something may have waited until this one had ended
         self._pace.hurry()
 
     def _do(self, kind: str, key: str) -> None:

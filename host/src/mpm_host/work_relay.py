@@ -25,7 +25,8 @@ __all__ = ["Relay", "piece_name"]
 
 _LOG = structlog.get_logger(__name__)
 _SILENCE = 30.0  # seconds after which something is wrong with it
-_LOOKS_TO_BEGIN = 2  # of the engine's: what was not begun here by then may be another process's
+_LOOKS_TO_BEGIN = 10  # of the engine's: what was not begun here by then may be another process's
+_GATHER = 0.5  # of the engine's pace: slots that come free one by one are filled together
 
 
 def piece_name(key: str, number: int) -> str:
@@ -69,6 +70,7 @@ class Relay:
         self._tidy = tidy
         self._seen = time.monotonic()
         self._woken = threading.Event()
+        self._is_urgent = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
@@ -78,6 +80,11 @@ class Relay:
 
     def wake(self) -> None:
         """Look now instead of at the next poll."""
+        self._is_urgent = True
+        self._woken.set()
+
+    def note_room(self) -> None:
+        """Look soon: a slot came free that somebody may wait for."""
         self._woken.set()
 
     def problem(self) -> str:
@@ -99,7 +106,9 @@ class Relay:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._woken.wait(self._limits.poll)
+            if self._woken.wait(self._limits.poll) and not self._is_urgent:
+                self._stopping.wait(_GATHER * self._limits.engine_poll)
+            self._is_urgent = False
             self._woken.clear()
             try:
                 self._look()
