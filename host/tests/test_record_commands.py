@@ -124,7 +124,7 @@ def give_token(connection, host, company_id, payment_id):
         sa.insert(t.tokens).values(
             **shared, order_id=order.id, payment_id=payment_id, device_id=order.device_id,
             kind="energy", codes=host.vault.seal_codes([Secret(CODE)]), quantity=1000, unit="Wh",
-            delivery="keypad", issued_at=now,
+            digest=host.vault.digest_codes([Secret(CODE)]), delivery="keypad", issued_at=now,
         )
     )  # fmt: skip
     connection.execute(
@@ -133,7 +133,7 @@ def give_token(connection, host, company_id, payment_id):
             body=host.vault.seal(f"Token: {CODE}"), next_at=now, created_at=now,
         )
     )  # fmt: skip
-    connection.execute(sa.update(t.orders).values(status="issued", finished_at=now))
+    connection.execute(sa.update(t.orders).values(status="issued", attempts=1, finished_at=now))
     connection.execute(sa.update(t.payments).values(status="settled", settled_at=now))
 
 

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from mpm_core import Charge, ChargeKind, DeviceKind, SimulatedPayment, Unit
 from mpm_core.plans import Period
 from mpm_host.clock import system_clock
-from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.orders.switching import extend_switch, keep_switch
 from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.registration.sale_changes import delete_sale
 from mpm_host.registration.sales import SaleRequest, sell
+from mpm_host.verification.verification import verify
 
 
 class MovableClock:
@@ -86,12 +86,6 @@ def sell_again(world, serial):
             terms=weekly(world, instalments=4),
         )
         sell(connection, world.company, request, world.host.clock())
-
-
-def reverse(world, payment_id):
-    actor = Actor(name="a test", at=world.host.clock(), reason="The telecom gave the money back.")
-    with world.host.engines.write.begin() as connection:
-        world.services.actions.reverse(connection, payment_id, actor, company_id=world.company.id)
 
 
 def the_switch(world):
@@ -244,14 +238,5 @@ def test_a_bike_that_is_sold_again_begins_with_nothing(world, clock):
     assert is_on(world, serial, until=True)
     clock.ahead = timedelta(days=8)
     assert is_on(world, serial, until=False) is False
-
-
-def test_a_reversed_payment_locks_the_bike_it_had_paid_off(world, clock):
-    serial = bike(world, instalments=1)
-    payment = pay(world, serial, "BIKE00000010", "2800")
-    assert the_switch(world).unlocked
-
-    reverse(world, payment["id"])
-
-    assert not the_switch(world).unlocked
-    assert is_on(world, serial, until=False) is False
+    with world.host.engines.read.connect() as connection:
+        assert list(verify(connection)) == []

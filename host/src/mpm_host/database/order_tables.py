@@ -151,6 +151,8 @@ switches = sa.Table(
     reference_to("mpm_device", unique=True),
     sa.Column("paid_until", Instant),  # none before the first payment
     sa.Column("unlocked", sa.Boolean, nullable=False, default=False),  # never switched off again
+    # tokens that came before this id were granted to an earlier owner, or sale; they do not count
+    sa.Column("counted_after", ID, nullable=False, server_default=""),
     sa.Column("is_on", sa.Boolean, default=False),  # none while nobody knows
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("next_at", Instant),  # when to look whether it must be switched

@@ -30,7 +30,6 @@ __all__ = [
     "end_switches",
     "extend_switch",
     "keep_switch",
-    "lock_switches_of",
 ]
 
 _BACKOFF = Backoff(first=timedelta(seconds=30), longest=timedelta(hours=1))
@@ -86,27 +85,12 @@ def extend_switch(connection: Connection, device_id: str, charge: Charge, now: d
 def end_switches(connection: Connection, device_ids: Sequence[str], now: datetime) -> None:
     """Forget what switched devices' owners, or earlier sales, had bought; they are off from now on.
 
-    Whoever has such a device next begins with nothing.
+    Whoever has such a device next begins with nothing: only what is granted from now on counts.
     """
     connection.execute(
         sa.update(t.switches)
         .where(t.switches.c.device_id.in_(device_ids))
-        .values(paid_until=None, unlocked=False, next_at=now)
-    )
-
-
-def lock_switches_of(connection: Connection, payment_id: str, now: datetime) -> None:
-    """Have the devices pay for their time again whose sales a reversed payment had paid off."""
-    e, r, p = t.entries.c, t.plan_rows.c, t.plans.c
-    owing = (
-        sa.select(p.device_id)
-        .select_from(t.entries.join(t.plan_rows, r.id == e.refers_to).join(t.plans))
-        .where(e.payment_id == payment_id, r.remaining > 0, p.live)
-    )
-    connection.execute(
-        sa.update(t.switches)
-        .where(t.switches.c.unlocked, t.switches.c.device_id.in_(owing))
-        .values(unlocked=False, next_at=now)
+        .values(paid_until=None, unlocked=False, counted_after=new_identifier(), next_at=now)
     )
 
 

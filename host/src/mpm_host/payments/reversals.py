@@ -14,7 +14,6 @@ from sqlalchemy.engine import Connection
 from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
-from mpm_host.orders.switching import lock_switches_of
 from mpm_host.payments.ledger import LedgerAccount
 from mpm_host.payments.ledger_entries import BookedLine, NewEntry, net_lines, write_journal
 from mpm_host.payments.payment_locks import lock_customer_of
@@ -49,7 +48,6 @@ def book_reversal(connection: Connection, payment_id: str, now: datetime) -> Non
         for line in net_lines(connection, payment_id)
     ]
     write_journal(connection, payment_id, entries, now)
-    lock_switches_of(connection, payment_id, now)
     connection.execute(
         sa.update(t.payments)
         .where(t.payments.c.id == payment_id)

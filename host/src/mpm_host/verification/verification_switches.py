@@ -24,7 +24,7 @@ def _bikes_are_paid_until_what_was_granted() -> Check:
 
     So the end is the latest of: a grant's moment, with its days and those of all later grants.
     Grants are put in the order of their ids, for they are made under the device's lock; those from
-    before the host began to count for the device do not count.
+    before the host began to count for the device, or for its last sale, do not count.
     """
     s, ends = t.switches.c, _ends_of_grants()
     found = sa.type_coerce(s.paid_until, sa.BigInteger)
@@ -66,7 +66,7 @@ def _ends_of_grants() -> sa.Subquery:
             sa.cast(issued + later * _DAY, sa.BigInteger).label("ends"),
             sa.case((k.kind == ChargeKind.UNLOCK.value, 1), else_=0).label("unlocked"),
         )
-        .join(t.tokens, sa.and_(k.device_id == s.device_id, k.id > s.id))
+        .join(t.tokens, sa.and_(k.device_id == s.device_id, k.id > s.id, k.id > s.counted_after))
         .join(t.orders, o.id == k.order_id)
         .where(k.kind.in_([ChargeKind.TIME.value, ChargeKind.UNLOCK.value]))
         .subquery("grants")

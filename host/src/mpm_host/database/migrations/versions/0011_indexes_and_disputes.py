@@ -1,4 +1,4 @@
-"""Index payments by intent and messages by their gateways' references; mark disputed payments.
+"""Index payments by intent and messages by their references, mark disputes, count switches anew.
 
 Most payments have no intent. Once SQLite has statistics (`ANALYZE`), it takes all of them for
 equals in the unique key, and would rather read every payment than look an intent up there.
@@ -28,11 +28,16 @@ def upgrade() -> None:
         "mpm_payment",
         sa.Column("disputed", sa.Boolean(), nullable=False, server_default=sa.false()),
     )
+    op.add_column(
+        "mpm_switch",
+        sa.Column("counted_after", sa.String(length=32), nullable=False, server_default=""),
+    )
     op.execute("UPDATE mpm_payment SET disputed = true WHERE conflict AND needs_person")
 
 
 def downgrade() -> None:
     """Take them back."""
+    op.drop_column("mpm_switch", "counted_after")
     op.drop_column("mpm_payment", "disputed")
     op.drop_index(_BY_REFERENCE, "mpm_message")
     op.drop_index(_BY_INTENT, "mpm_payment")
