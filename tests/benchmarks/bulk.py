@@ -164,7 +164,7 @@ def _column(
         return column.concat("-").concat(number)
     if column.name in {"reference", "key"} and table is not t.access_debts:
         return column.concat(":").concat(number)
-    if column.name == "number":
+    if column.name == "number" and table is t.payments:
         return column + 10_000_000 + n * _TEMPLATES * 10
     return column
 
