@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 
 import attrs
 import httpx
@@ -60,9 +60,16 @@ class _Engine:
 
     def __init__(self):
         self.waiting = []
+        self._names = defaultdict(list)
 
-    def enqueue(self, _options, kind, key):
+    def enqueue(self, options, kind, key):
         self.waiting.append((kind, key))
+        self._names[kind, key].append(options["workflow_id"])
+
+    def take_name(self, kind, key):
+        """Return how the relay knows a piece; none if it comes more often than it was given."""
+        names = self._names[kind, key]
+        return names.pop(0) if names else ""
 
 
 @attrs.define
@@ -261,12 +268,12 @@ class RealHost:
         """
         waiting = self.engine.waiting
         known = len(waiting)
-        self.work._hand_over()
+        self.work._relay._hand_over()
         waiting[known:] = sorted(waiting[known:])
 
     def carry_out(self, kind, key):
         """Do one piece of work; a failure of ours is the test's failure."""
-        self.work._carry_out(kind, key)
+        self.work._carry_out(kind, key, self.engine.take_name(kind, key))
         if self.errors:
             raise self.errors.pop()
 

@@ -146,8 +146,8 @@ def test_a_server_that_hangs_is_named_within_seconds_and_forgotten_when_it_goes_
 
 
 def test_a_relay_that_ended_is_named(sqlite_world):
-    sqlite_world.services._work._stopping.set()
-    sqlite_world.services._work._relay.join()
+    sqlite_world.services._work._relay.begin_stop()
+    sqlite_world.services._work._relay.join(10)
     assert reasons(sqlite_world) == ["workers"]
 
 

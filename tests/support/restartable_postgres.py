@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class RestartablePostgres:
     binaries: Path
     data: Path
     account: Mapping[str, Any]
+    settings: Sequence[str] = _SETTINGS
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +48,7 @@ class RestartablePostgres:
 
     def start(self) -> None:
         """Start it and wait until it takes connections; after a hard stop it recovers first."""
-        options = [part for setting in _SETTINGS for part in ("-c", setting)]
+        options = [part for setting in self.settings for part in ("-c", setting)]
         self._process = subprocess.Popen(
             [self.binaries / "postgres", "-D", self.data, "-k", self.data, *options],
             stdout=subprocess.DEVNULL,
@@ -116,8 +117,8 @@ class RestartablePostgres:
 
 
 @contextlib.contextmanager
-def restartable_postgres() -> Iterator[RestartablePostgres]:
-    """Make a server and start it; it is gone afterwards."""
+def restartable_postgres(*settings: str) -> Iterator[RestartablePostgres]:
+    """Make a server and start it, with further settings; it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mpm-pg-", dir="/tmp"))
     try:
         data = folder / "d"
@@ -126,7 +127,9 @@ def restartable_postgres() -> Iterator[RestartablePostgres]:
         binaries = _binaries(folder, account)
         _run(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--no-sync", **account)  # fmt: skip
-        made = RestartablePostgres(binaries=binaries, data=data, account=account)
+        made = RestartablePostgres(
+            binaries=binaries, data=data, account=account, settings=(*_SETTINGS, *settings)
+        )
         try:
             made.start()
             yield made
