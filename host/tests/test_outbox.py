@@ -30,6 +30,7 @@ from mpm_host.database.group_commit import GroupCommit
 from mpm_host.database.outbox_tables import tellings
 from mpm_host.directory import Directory, InstanceRecord, InstanceState, ManifestFacts
 from mpm_host.messages.message_sender import MessageSender
+from mpm_host.monitoring.database_gauges import DatabaseGauges
 from mpm_host.outbox.outbox import OutboxHook, hooks_of, keep_outbox
 from mpm_host.outbox.set_aside_tellings import count_set_aside_tellings
 from mpm_host.outbox.teller import WAITS, Teller
@@ -582,6 +583,18 @@ def test_a_report_is_repeated_whatever_it_failed_with(engines, failure):
     assert ("reported", "") in bench.events(payment_id)
 
 
+def payments_for_a_person(bench):
+    gauges = DatabaseGauges(
+        engine=bench.engines.read, clock=lambda: bench.now, directory=lambda: bench.directory
+    )
+    return {
+        (sample.labels["company"], sample.labels["status"]): sample.value
+        for metric in gauges.collect()
+        if metric.name == "mpm_payments_for_a_person"
+        for sample in metric.samples
+    }
+
+
 def test_a_telecom_that_disagrees_is_a_conflict_for_a_person(engines):
     bench = report_bench(engines)
     bench.ears["airtel"].answer = ReportReceipt(agreed=False, detail="Cancelling")
@@ -596,6 +609,7 @@ def test_a_telecom_that_disagrees_is_a_conflict_for_a_person(engines):
     bench.work(payment_id)
     view = bench.view(payment_id)  # the money went back and the energy was delivered
     assert (view["conflict"], view["needs_person"], view["status"]) == (True, True, "settled")
+    assert payments_for_a_person(bench) == {("umeme", "disputed"): 1}
 
 
 def test_a_report_that_nobody_hears_ends_as_a_conflict(engines):

@@ -34,7 +34,7 @@ def match(on: ActionOn, serial: str, directory: Directory, vault: Vault) -> bool
         PaymentStatus.UNMATCHED, ActionCode.PAYMENT_NOT_UNMATCHED, wanted="matched to a device"
     )
     before, record = on.payment.status, on.payment
-    record.needs_person = False
+    record.needs_person = record.disputed
     record.reason = record.message = ""
     accounts = {owner.customer_id: owner}
     writes = BookingWrites(accounts)

@@ -215,11 +215,14 @@ _QUEUED_MESSAGES = (
     .group_by(_M.company_id)
 )
 _P = t.payments.c
-_WAITING_PAYMENTS = (
+_WAITING_PAYMENTS = sa.union_all(
     sa.select(_P.status, sa.func.count().label("number"))
     .where(
         _P.company_id == sa.bindparam("company_id"),
         _P.status.in_([status.value for status in _WAITING]),
     )
-    .group_by(_P.status)
+    .group_by(_P.status),
+    sa.select(sa.literal("disputed"), sa.func.count())
+    .where(_P.company_id == sa.bindparam("company_id"), _P.disputed)
+    .having(sa.func.count() > 0),
 )

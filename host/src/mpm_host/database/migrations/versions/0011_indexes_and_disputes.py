@@ -16,6 +16,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+_DISPUTED = "ix_mpm_payment_disputed"
 _BY_INTENT = "ix_mpm_payment_intent"
 _BY_REFERENCE = "ix_mpm_message_reference"
 
@@ -33,11 +34,13 @@ def upgrade() -> None:
         sa.Column("counted_after", sa.String(length=32), nullable=False, server_default=""),
     )
     op.execute("UPDATE mpm_payment SET disputed = true WHERE conflict AND needs_person")
+    _make_index(_DISPUTED, "mpm_payment", ["company_id"], "disputed")
 
 
 def downgrade() -> None:
     """Take them back."""
     op.drop_column("mpm_switch", "counted_after")
+    op.drop_index(_DISPUTED, "mpm_payment")
     op.drop_column("mpm_payment", "disputed")
     op.drop_index(_BY_REFERENCE, "mpm_message")
     op.drop_index(_BY_INTENT, "mpm_payment")
