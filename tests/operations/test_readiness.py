@@ -192,7 +192,9 @@ def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):
         if not path.name.endswith(".work") and "work" not in path.name:
             path.unlink()
     sqlite_world.host.engines.dispose()
-    assert reasons(sqlite_world)[0] in {"database", "migrations"}
+    found = reasons(sqlite_world)
+    assert found, "a host without its database says that it is ready"
+    assert found[0] in {"database", "migrations"}
 
 
 def test_one_call_at_a_time_hangs_however_many_ask():
