@@ -98,6 +98,8 @@ def test_registration_stores_a_new_customer_and_their_meter(company, meter):
         "details": None,
         "state": {},
         "state_version": 0,
+        "work_failures": 0,
+        "set_aside_at": None,
         "mapping": "unknown",
         "access_due_on": date(2026, 4, 1),  # thirty days after the company's 2 March
         "created_at": company.now,

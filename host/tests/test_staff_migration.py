@@ -37,7 +37,7 @@ def contents(company):
         payments = connection.execute(sa.text("SELECT * FROM mpm_payment ORDER BY id"))
         rows = [dict(row._mapping) for row in payments]
         for row in rows:
-            for column in ("channel", "plan_id"):
+            for column in ("channel", "plan_id", "disputed"):
                 row.pop(column, None)
         ids = [
             connection.scalars(sa.text(f"SELECT id FROM {table.name} ORDER BY id")).all()  # noqa: S608 - our own names

@@ -31,13 +31,13 @@ from mpm_host.directory import (
     ManifestFacts,
 )
 from mpm_host.encryption import Vault, new_key
-from mpm_host.identifiers import new_identifier
 from mpm_host.payments.booking import Accept, Book
 from mpm_host.registration.appliances import ApplianceKind, create_appliance
 from mpm_host.registration.places import create_cluster, create_mini_grid, create_village
 from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
 from mpm_host.registration.registration_values import RegistrationContext
 from mpm_host.registration.tariff_book import AccessRateTerms, TariffTerms, create_tariff
+from tests.support.issuing import issue_order
 
 __all__ = ["NOW", "SmallCompany", "company_record", "small_directory"]
 
@@ -209,38 +209,8 @@ class SmallCompany:
         return outcome.payment.id
 
     def issue(self, payment_id, code="12345678901234567890"):
-        """Give the payment's order its token, as the order worker does."""
-        codes = [Secret(code)] if code else []
-        with self.engines.write.begin() as connection:
-            order = connection.execute(
-                sa.select(t.orders).where(t.orders.c.payment_id == payment_id)
-            ).one()
-            connection.execute(
-                sa.insert(t.attempts).values(
-                    id=new_identifier(), company_id=self.record.id, order_id=order.id, number=1,
-                    at=self.now, outcome="issued", detail="", plugin="calin 1.0",
-                )
-            )  # fmt: skip
-            connection.execute(
-                sa.insert(t.tokens).values(
-                    id=new_identifier(), company_id=self.record.id, order_id=order.id,
-                    payment_id=payment_id, device_id=order.device_id, kind=order.kind,
-                    codes=self.vault.seal_codes(codes), digest=self.vault.digest_codes(codes),
-                    quantity=order.quantity, unit=order.unit,
-                    delivery="keypad" if code else "remote", issued_at=self.now,
-                )
-            )  # fmt: skip
-            connection.execute(
-                sa.update(t.orders)
-                .where(t.orders.c.id == order.id)
-                .values(status="issued", attempts=1, finished_at=self.now)
-            )
-            connection.execute(
-                sa.update(t.payments)
-                .where(t.payments.c.id == payment_id)
-                .values(status="settled", settled_at=self.now)
-            )
-        return order.id
+        """Give the payment's order its token, as the order worker does; return the order's id."""
+        return issue_order(self.engines.write, self.vault, payment_id, self.now, code)
 
     def rows(self, table, *columns):
         """Return the rows of a table in the order of their ids, all columns or some."""
