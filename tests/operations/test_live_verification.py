@@ -83,6 +83,7 @@ def _in_a_process(url):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_verification_of_a_long_history_takes_no_more_memory(engines, database_url):
     company = SmallCompany(engines)
     company.meter(METERS[0])
