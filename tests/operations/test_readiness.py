@@ -192,9 +192,8 @@ def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):
         if not path.name.endswith(".work") and "work" not in path.name:
             path.unlink()
     sqlite_world.host.engines.dispose()
-    found = reasons(sqlite_world)
-    assert found, "a host without its database says that it is ready"
-    assert found[0] in {"database", "migrations"}
+    # an empty file takes its place, which threads that open it at the same time lock for a moment
+    assert reasons(sqlite_world)[0] in {"database", "database_locked", "migrations"}
 
 
 def test_one_call_at_a_time_hangs_however_many_ask():
