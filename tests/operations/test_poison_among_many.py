@@ -24,10 +24,10 @@ from tests.support.table_contents import differences
 
 pytestmark = pytest.mark.slow
 
-ORDERS = int(os.environ.get("MPM_ORDERS", "1000"))
+ORDERS = os.environ.get("MPM_ORDERS")
 POISON = int(os.environ.get("MPM_POISON", "1"))
 METERS = 50
-SECONDS = 120 + ORDERS / 4  # far longer than it takes
+SECONDS = 120 + int(ORDERS or 1000) / 4  # far longer than it takes
 
 
 @contextlib.contextmanager
@@ -56,8 +56,9 @@ def stage(tmp_path, database_url):
         yield made
 
 
-def test_poison_among_a_thousand_orders_is_set_aside_and_stops_nobody(stage):
-    good = [f"GOOD{number:05d}" for number in range(ORDERS - POISON)]
+def test_poison_among_a_thousand_orders_is_set_aside_and_stops_nobody(stage, database_url):
+    fewer = 1000 if database_url.startswith("sqlite") else 250  # CI has no time for all of it twice
+    good = [f"GOOD{number:05d}" for number in range(int(ORDERS or fewer) - POISON)]
     poison = [f"POISON{number:03d}" for number in range(POISON)]
     attrs.evolve(stage, meters=stage.meters[METERS:]).book(poison)  # first in the queue
     attrs.evolve(stage, meters=stage.meters[:METERS]).book(good)
