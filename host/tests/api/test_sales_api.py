@@ -139,8 +139,7 @@ def test_e_64_and_t_30_the_last_row_takes_the_rest(shop):
 
 def test_e_65_and_t_31_rows_that_were_paid_on_stay(installation, shop):
     sale = shop.television(cost="1000", instalments=5)
-    pay(shop, sale, 200)
-    pay(shop, sale, 50)
+    pay(shop, sale, 250)
 
     assert shop.rows(change_total(shop, sale, "1300")) == [
         ("2026-02-28", "200", "0"),
@@ -151,12 +150,11 @@ def test_e_65_and_t_31_rows_that_were_paid_on_stay(installation, shop):
     ]
 
 
-def test_e_66_t_32_and_t_33_totals_that_cannot_be_are_refused(installation, shop):
+def test_e_66_t_32_and_t_33_totals_that_cannot_be_are_refused(shop):
     sale = shop.television(cost="1000", instalments=2)
     path = f"/sales/{sale['id']}"
-    pay(shop, sale, 500)
+    pay(shop, sale, 510)
     assert shop.api.refused("PATCH", path, {"cost": "300"}) == (422, "total_below_paid")
-    pay(shop, sale, 10)
     assert shop.api.refused("PATCH", path, {"cost": "2000"}) == (422, "no_untouched_row")
     assert costs(shop.api.ok("GET", path)) == ["500", "500"]
 
@@ -177,8 +175,7 @@ def test_t_34_a_rescheduled_plan_continues_after_the_latest_settled_row(installa
 
 def test_t_35_a_plan_becomes_weekly(installation, shop):
     sale = shop.television(cost="1600", instalments=4)
-    pay(shop, sale, 400)
-    pay(shop, sale, 100)
+    pay(shop, sale, 500)
     body = {"instalments": 11, "period": "weekly"}
     changed = shop.api.ok("POST", f"/sales/{sale['id']}/reschedule", body)
 
