@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from mpm_core import SimulatedPayment
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
+from tests.support.query_plans import captured_statements, scanning_statements
 
 REFERENCE = "SMS000000001"
 
@@ -63,3 +64,11 @@ def test_a_delivery_report_is_noted_once_and_a_later_failure_changes_nothing(wor
 
     assert report(world, "Failed", "UserDoesNotExist").status_code == 200
     assert the_message(world)["status"] == "delivered"
+
+
+def test_a_delivery_report_reads_no_other_messages(world):
+    engine = world.host.engines.write
+    with captured_statements(engine) as said:
+        report(world, "Failed", "UserDoesNotExist")
+    assert any(statement.startswith("UPDATE mpm_message") for statement, _ in said)
+    assert scanning_statements(engine, said) == set()

@@ -174,6 +174,19 @@ def test_a_reversal_of_another_amount_is_for_a_person(exchange):
     ]
 
 
+def test_a_dispute_that_a_person_has_ended_is_not_opened_by_its_repetition(exchange):
+    exchange.meter(SERIAL)
+    exchange.process()
+    payment_id = exchange.by_reference()
+    exchange.notice("reversed", amount=Money(40_000, "TZS"))
+    exchange.notice("reversed")
+
+    exchange.notice("reversed", amount=Money(40_000, "TZS"))
+
+    view = exchange.view(payment_id)
+    assert (view["status"], view["needs_person"], view["conflict"]) == ("reversed", False, True)
+
+
 def test_a_failure_notice_after_success_keeps_the_success_p7(exchange):
     """E-56, T-52."""
     exchange.meter(SERIAL)

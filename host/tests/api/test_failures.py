@@ -131,3 +131,20 @@ def test_the_api_says_that_a_damaged_database_is_unavailable(installation):
     answer = api("GET", "/payments")
 
     assert (answer.status_code, json.loads(answer.content)["code"]) == (503, "unavailable")
+    assert json.loads(answer.content)["detail"] == "The database does not answer. Try again."
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_after_a_change_that_got_no_answer_nobody_is_told_that_nothing_was_changed(installation):
+    api = installation.company("umeme")
+    installation.host.engines.write.dispose()
+    installation.host.engines.read.dispose()
+    damage(installation.host.engines.write.url.database, "mpm_cluster")
+
+    answer = api("POST", "/clusters", {"name": "Coast"})
+
+    assert answer.status_code == 503
+    assert json.loads(answer.content)["detail"] == (
+        "The database does not answer, and nobody knows whether anything was changed. Send it "
+        "again with the same Idempotency-Key; if it had none, look first."
+    )

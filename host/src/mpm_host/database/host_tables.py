@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mpm_host.database.column_types import Instant
+from mpm_host.database.column_types import Instant, Remark
 from mpm_host.database.columns import identifier, metadata, reference_to
 
 __all__ = ["audit", "readiness"]
@@ -30,6 +30,6 @@ audit = sa.Table(
     sa.Column("subject", sa.String(200), nullable=False),
     sa.Column("before", sa.JSON, nullable=False),
     sa.Column("after", sa.JSON, nullable=False),
-    sa.Column("reason", sa.String(500), nullable=False, default=""),
+    sa.Column("reason", Remark(500), nullable=False, default=""),
     sa.Index(None, "company_id", "id"),
 )

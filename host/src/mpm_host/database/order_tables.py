@@ -133,7 +133,7 @@ proposals = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),  # of the order, when it was proposed
     sa.Column("proposed_by", sa.String(200), nullable=False),
     sa.Column("proposed_at", Instant, nullable=False),
-    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("reason", Remark(500), nullable=False),
     sa.Column("decided_by", sa.String(200)),
     sa.Column("decided_at", Instant),
     sa.Column("approved", sa.Boolean),  # none while it is open

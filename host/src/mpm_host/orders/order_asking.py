@@ -45,12 +45,7 @@ class Asking:
     device: Device
     state_version: int
     prepared: Prepared = _NO_INPUTS
-    is_fresh: bool = False
-
-    @property
-    def prepared_from(self) -> int | None:
-        """The device's version that the plugin has just decided from; none if it did not."""
-        return self.state_version if self.is_fresh else None
+    prepared_from: int | None = None  # the version the plugin has just decided from, if it has
 
     @property
     def plugin(self) -> str:
@@ -118,7 +113,7 @@ class Manufacturers:
         prepared = plugins.prepare_order(
             name, asking.device, order.charge, named, correlation_id=order.payment_id
         )
-        return attrs.evolve(asking, prepared=prepared, is_fresh=True)
+        return attrs.evolve(asking, prepared=prepared, prepared_from=asking.state_version)
 
     def find(
         self, order: OrderRecord, instance: InstanceRecord

@@ -32,7 +32,7 @@ from mpm_core import (
     Refused,
     Throttled,
 )
-from mpm_host.backoff import Backoff, Draw, draw_any, spread
+from mpm_host.backoff import Backoff, Draw, asked_by, draw_any, spread
 
 __all__ = [
     "LOOKS",
@@ -290,8 +290,8 @@ def _after_nothing(error: NothingHappened | ContractViolation, facts: OrderFacts
     wait = _BACKOFF.base(failed.failures)
     if isinstance(error, Misconfigured):
         wait = _WAIT_FOR_SETTINGS
-    if isinstance(error, Throttled) and error.after is not None:
-        wait = _bounded(error.after)
+    if (asked := asked_by(error)) is not None:
+        wait = _bounded(asked)
     return Step(
         status=OrderStatus.QUEUED,
         facts=failed,

@@ -90,7 +90,9 @@ def end_switches(connection: Connection, device_ids: Sequence[str], now: datetim
     connection.execute(
         sa.update(t.switches)
         .where(t.switches.c.device_id.in_(device_ids))
-        .values(paid_until=None, unlocked=False, counted_after=new_identifier(), next_at=now)
+        .values(
+            paid_until=None, unlocked=False, counted_after=new_identifier(), next_at=now, **AFRESH
+        )
     )
 
 

@@ -121,9 +121,10 @@ class PaymentNotices:
         if needs_person:
             changes |= {"needs_person": True, "disputed": True}
         with self._engines.write.begin() as connection:
-            connection.execute(sa.update(t.payments).where(p.id == payment.id).values(**changes))
+            connection.execute(sa.select(p.id).where(p.id == payment.id).with_for_update())
             if connection.execute(known).first() is not None:
-                return
+                return  # also when a person has dealt with it since
+            connection.execute(sa.update(t.payments).where(p.id == payment.id).values(**changes))
             connection.execute(
                 sa.insert(t.events).values(
                     id=new_identifier(),

@@ -79,7 +79,7 @@ def change_device(
             f"Only meters have a tariff, not {device['kind']}; leave it out.",
         )
     if "customer_id" in changed and device["customer_id"] is not None:
-        put_settled_plan_aside(connection, device_id, device["serial"], now)
+        put_settled_plan_aside(connection, device_id, device["serial"])
         end_switches(connection, [device_id], now)
     due_on = device["access_due_on"]
     if changed.keys() & {"customer_id", "tariff_id"}:

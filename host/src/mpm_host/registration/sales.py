@@ -129,7 +129,8 @@ def _hand_over(
     connection: Connection, device: SaleDevice, request: SaleRequest, now: datetime
 ) -> None:
     """Refuse a second open plan, put a settled one aside, and give the device its owner."""
-    put_settled_plan_aside(connection, device.id, device.serial, now)
+    if put_settled_plan_aside(connection, device.id, device.serial):
+        end_switches(connection, [device.id], now)  # it is paid off no longer
     connection.execute(
         sa.update(t.devices)
         .where(t.devices.c.id == device.id)
@@ -137,12 +138,11 @@ def _hand_over(
     )
 
 
-def put_settled_plan_aside(
-    connection: Connection, device_id: str, serial: str, now: datetime
-) -> None:
+def put_settled_plan_aside(connection: Connection, device_id: str, serial: str) -> bool:
     """Make room for another plan, or another owner, of a device that is paid off.
 
-    It is paid off no longer: a device that is switched is off until the next payment.
+    Returns:
+        Whether there was a plan.
 
     Raises:
         ServiceRefused: `plan_open`.
@@ -157,11 +157,11 @@ def put_settled_plan_aside(
         .group_by(p.id, p.price_per_day)
     ).first()
     if live is None:
-        return
+        return False
     if live.price_per_day is not None or live.remaining > 0:
         raise ServiceRefused(
             RefusalCode.PLAN_OPEN,
             f"Device {serial!r} has a plan that is not paid off; end that one first.",
         )
     connection.execute(sa.update(t.plans).where(p.id == live.id).values(live=False))
-    end_switches(connection, [device_id], now)
+    return True
