@@ -71,7 +71,7 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
         }
     sold = Counter(sale for sale, _ in sales)
     ordered = Counter((row.serial, row.quantity) for row in orders)
-    doubt = Counter((row.serial, row.quantity) for row in orders if row.status in _DOUBT)
+    doubt = Counter((row.serial, row.quantity) for row in orders if _may_have_been_sold(row))
     unissued = Counter(sale for sale, code in sales if (sale[0], code) not in codes)
     return Findings(
         lost=tuple(sorted(set(acknowledged) - booked)),
@@ -80,6 +80,15 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
         invented=len(codes - set(sold_codes(scene))),
         ledger=tuple(differences(engine)),
     )
+
+
+def _may_have_been_sold(order: sa.Row[tuple[str, int | None, str]]) -> bool:
+    """Tell whether a sale may belong to an order that has no token.
+
+    An unlock that a death interrupted is queued to be asked again; see `_sales`.
+    """
+    is_unlock = order.quantity is None
+    return order.status in _DOUBT or (is_unlock and order.status == OrderStatus.QUEUED)
 
 
 _BOOKED_REFERENCES = sa.select(t.payments.c.reference).where(t.payments.c.status.in_(_BOOKED))
@@ -107,7 +116,13 @@ def sold_codes(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _sales(scene: Scene) -> list[tuple[Sold, str]]:
-    calin, sunking = scene.simulators["calin"], scene.simulators["sunking"]
+    """Return every sale and its code.
+
+    Being unlocked is a state: whoever dies between asking and answer rightly asks again, and of a
+    device's unlocks the last is the one that was sold.
+    """
+    calin, tokens = scene.simulators["calin"], list(scene.simulators["sunking"].tokens)
     energy = [((sale.serial, sale.watt_hours), sale.code) for sale in list(calin.sales)]
-    days = [((token.serial, token.days), token.code) for token in list(sunking.tokens)]
-    return [*energy, *days]
+    days = [((token.serial, token.days), token.code) for token in tokens if token.days is not None]
+    unlocks = {(token.serial, None): token.code for token in tokens if token.days is None}
+    return [*energy, *days, *unlocks.items()]

@@ -99,6 +99,7 @@ class ImpatientTelecom:
     refused: list[str] = attrs.field(factory=list)
     _waiting: queue.SimpleQueue[SimulatedPayment | None] = attrs.field(factory=queue.SimpleQueue)
     _open: int = attrs.field(default=0)
+    _heard: dict[str, str] = attrs.field(factory=dict)
     _changed: threading.Condition = attrs.field(factory=threading.Condition)
     _threads: list[threading.Thread] = attrs.field(factory=list)
     _stopping: threading.Event = attrs.field(factory=threading.Event)
@@ -132,14 +133,29 @@ class ImpatientTelecom:
         return self._open == 0
 
     def wait_until_all_are_answered(self, seconds: float) -> None:
-        """Wait until no payment is under way.
+        """Wait until no payment is under way, however slow the machine is.
+
+        Args:
+            seconds: within which at least one more is to be answered, each time.
 
         Raises:
-            TimeoutError: some still are.
+            TimeoutError: none was, and some still are under way; what the host says is told.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._open == 0, timeout=seconds):
-                raise TimeoutError(f"{self._open} payments were never answered.")
+            while before := self._open:
+                if not self._changed.wait_for(lambda: self._open < before, timeout=seconds):
+                    raise TimeoutError(
+                        f"{before} payments are under way, and none was answered for "
+                        f"{seconds:.0f} seconds. Those that call hear: {self._heard}."
+                    )
+
+    def wait_for_more(self, count: int, seconds: float) -> None:
+        """Wait until so many more payments are acknowledged, none is under way, or time is up."""
+        with self._changed:
+            enough = len(self.acknowledged) + count
+            self._changed.wait_for(
+                lambda: len(self.acknowledged) >= enough or self._open == 0, timeout=seconds
+            )
 
     def wait_until_so_many_are_acknowledged(self, count: int, seconds: float) -> None:
         """Wait for so many times *accepted*, of different payments.
@@ -157,17 +173,20 @@ class ImpatientTelecom:
             while (payment := self._waiting.get()) is not None:
                 self._pay(http, url, payment)
                 with self._changed:
+                    self._heard.pop(payment.reference, None)
                     self._open -= 1
                     self._changed.notify_all()
 
     def _pay(self, http: httpx.Client, url: str, payment: SimulatedPayment) -> None:
         settings, simulator = self.line.settings, self.line.simulator
-        validation = self._insist(http, url, lambda: simulator.validate_call(payment, settings))
+        validation = self._insist(
+            http, url, payment, lambda: simulator.validate_call(payment, settings)
+        )
         if validation is None:
             return
         for _ in range(2 if self.dice.random() < _REPEATS else 1):
             answer = self._insist(
-                http, url, lambda: simulator.process_call(payment, settings, validation)
+                http, url, payment, lambda: simulator.process_call(payment, settings, validation)
             )
             if answer is None:
                 return
@@ -182,7 +201,11 @@ class ImpatientTelecom:
             self._changed.notify_all()
 
     def _insist(
-        self, http: httpx.Client, url: str, sign: Callable[[], SimulatedCall | None]
+        self,
+        http: httpx.Client,
+        url: str,
+        payment: SimulatedPayment,
+        sign: Callable[[], SimulatedCall | None],
     ) -> SimulatedReply | None:
         """Call until there is an answer other than *ask again*; `None` when we are stopped.
 
@@ -196,11 +219,12 @@ class ImpatientTelecom:
                 answer = http.post(
                     f"{url}/{call.path}", headers=dict(call.headers), content=call.body
                 )
-            except httpx.TransportError:
-                time.sleep(_PAUSE_SECONDS)
-                continue
-            if not self._says_ask_again(answer):
-                return SimulatedReply(status=answer.status_code, body=answer.content)
+            except httpx.TransportError as error:
+                self._heard[payment.reference] = repr(error)
+            else:
+                if not self._says_ask_again(answer):
+                    return SimulatedReply(status=answer.status_code, body=answer.content)
+                self._heard[payment.reference] = f"{answer.status_code} {answer.text}"
             time.sleep(_PAUSE_SECONDS)
         return None
 

@@ -37,10 +37,11 @@ pytestmark = pytest.mark.slow
 CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 OVER_A_LEASE = timedelta(minutes=3)  # a killed worker's attempt is nobody's by then
 WHILE = 30.0  # seconds; far longer than anything takes
-UP = 0.9  # of the lives are killed once they are up, the others perhaps while they start
-LONGEST_LIFE = 0.6  # seconds from being up to the kill
+UP = 0.9  # of the lives see payments, the others end perhaps while they start
+LONGEST_START = 0.6  # seconds to the kill of those
+LONGEST_LIFE = 5.0  # seconds to the kill when payments are slow
+A_MOMENT = 0.1  # seconds; the most by which a kill comes after what it waited for
 EXAMINED = 4  # every so manieth death of a part: the books go on being written meanwhile
-LAST_LIFE = 120.0  # seconds to answer the rest of a thousand payments; in proportion for more
 
 
 @attrs.frozen(kw_only=True)
@@ -99,15 +100,13 @@ def run_with_kills(folder, database, run):
             for kill in range(run.kills):
                 telecom.release(payments[_share(run, kill) : _share(run, kill + 1)])
                 scene.host.start()
-                if dice.random() < UP:
-                    scene.host.wait_until_it_is_up()
-                time.sleep(dice.uniform(0, LONGEST_LIFE))
+                _live_a_while(scene.host, telecom, run, dice)
                 scene.host.kill()
                 findings.append(examine(scene, dict(telecom.acknowledged)))
                 doubt |= orders_in_hand(scene)
                 scene.clock.move(OVER_A_LEASE)
             with scene.host.running():
-                telecom.wait_until_all_are_answered(_last_life(run))
+                telecom.wait_until_all_are_answered(WHILE)
                 wait_until_nothing_is_open(scene, seconds=120)
             return Run.of(scene, telecom, findings, doubt)
 
@@ -127,30 +126,36 @@ def run_with_kills_of_parts(folder, database, run):
             findings, doubt = [], set()
             for kill, victim in enumerate(victims):
                 telecom.release(payments[_share(run, kill) : _share(run, kill + 1)])
-                if dice.random() < UP:
-                    victim.wait_until_it_is_up()
-                time.sleep(dice.uniform(0, LONGEST_LIFE))
+                _live_a_while(victim, telecom, run, dice)
                 in_hand = bury(scene, victim)
                 doubt |= in_hand if victim.part is Part.WORKER else set()
                 victim.start()
                 let_time_pass(scene, doubt)
                 if kill % EXAMINED == 0:
                     findings.append(examine(scene, dict(telecom.acknowledged)))
-            telecom.wait_until_all_are_answered(_last_life(run))
+            telecom.wait_until_all_are_answered(WHILE)
             wait_until_nothing_is_open(
                 scene, seconds=120, let_time_pass=lambda scene: let_time_pass(scene, doubt)
             )
             return Run.of(scene, telecom, findings, doubt)
 
 
+def _live_a_while(host, telecom, run, dice):
+    """Let a life last for some payments, so that a slow machine kills at work as a fast one does.
+
+    In time a life would be too short for any payment on the one, and for all of them on the other.
+    """
+    if dice.random() < UP:
+        host.wait_until_it_is_up()
+        telecom.wait_for_more(dice.randint(0, 2 * run.payments // run.kills), LONGEST_LIFE)
+        time.sleep(dice.uniform(0, A_MOMENT))
+    else:
+        time.sleep(dice.uniform(0, LONGEST_START))
+
+
 def _share(run, kill):
     """How many payments have begun when a life begins."""
     return kill * run.payments // run.kills
-
-
-def _last_life(run):
-    """How many seconds the last life may take to answer the rest."""
-    return LAST_LIFE * max(1.0, run.payments / 1000)
 
 
 def _dice(run):
