@@ -312,7 +312,7 @@ def statements_counted():
 def test_an_idle_host_costs_the_database_a_handful_of_statements(open_host):
     """It was 233 a second before it rested at all, and 22 while it looked every second."""
     limits = WorkLimits(busy=0.5)
-    assert (limits.poll, limits.engine_poll, limits.rest) == (0.5, 0.05, 10.0)
+    assert (limits.poll, limits.engine_poll, limits.rest) == (0.5, 0.2, 10.0)
     services = Services(open_host(), workers=True, limits=limits)
     services.start()
     try:

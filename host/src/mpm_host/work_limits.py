@@ -30,7 +30,7 @@ class WorkLimits:
 
     concurrency: int = 32
     poll: float = 0.5
-    engine_poll: float = 0.05
+    engine_poll: float = 0.2
     rest: float = 10.0
     busy: float = 15.0
     patience: timedelta = timedelta(minutes=2)

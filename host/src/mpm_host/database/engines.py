@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 from mpm_core.errors import UserError
 from mpm_host.database.bulk_insert import take_copies
 from mpm_host.database.patience import UNHURRIED, Timeouts, patience
+from mpm_host.database.queued_connection import QueuedConnection, WriteQueue
 
 __all__ = ["Engines", "close_for_good", "limit_waiting", "open_engines"]
 
@@ -62,7 +63,7 @@ def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
         ) from None
     if driver in {"sqlite", "sqlite+pysqlite"}:
         return Engines(
-            _sqlite(url, begin="BEGIN IMMEDIATE", busy=timeouts.busy),
+            _sqlite(url, begin="BEGIN IMMEDIATE", busy=timeouts.busy, queue=WriteQueue()),
             _sqlite(url, begin="BEGIN", busy=timeouts.busy),
         )
     if driver in {"postgresql", "postgresql+psycopg"}:
@@ -122,8 +123,13 @@ def _connection_settings(timeouts: Timeouts) -> Mapping[str, object]:
     }
 
 
-def _sqlite(url: str, *, begin: str, busy: float) -> Engine:
-    engine = sa.create_engine(url, pool_size=_POOL_SIZE, poolclass=sa.pool.QueuePool)
+def _sqlite(url: str, *, begin: str, busy: float, queue: WriteQueue | None = None) -> Engine:
+    engine = sa.create_engine(
+        url,
+        pool_size=_POOL_SIZE,
+        poolclass=sa.pool.QueuePool,
+        connect_args={"factory": QueuedConnection},
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -139,9 +145,18 @@ def _sqlite(url: str, *, begin: str, busy: float) -> Engine:
     @sa.event.listens_for(engine, "begin")
     def start(connection: sa.Connection) -> None:
         seconds = patience() or busy
+        if queue is not None and not _has_turn(connection, queue, seconds):
+            seconds = 0  # it has waited; SQLite may still say that the lock is free
         if connection.info.get(_BUSY, busy) != seconds:  # its last user had another patience
             connection.exec_driver_sql(f"PRAGMA busy_timeout={round(seconds * 1000)}")
             connection.info[_BUSY] = seconds
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _has_turn(connection: sa.Connection, queue: WriteQueue, seconds: float) -> bool:
+    """Stand in line; who answers a telecom has little patience, is one, and goes first."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, QueuedConnection)  # noqa: S101 - the factory makes no other
+    return driver.wait_for_turn(queue, seconds, first=patience() is not None)
