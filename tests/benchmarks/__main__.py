@@ -23,6 +23,7 @@ from tests.benchmarks.growth import growth_figures
 from tests.benchmarks.latency import latency_figure
 from tests.benchmarks.registration import registration_figures
 from tests.benchmarks.single_caller import single_caller_figures
+from tests.benchmarks.standing_in_line import standing_in_line_figure
 from tests.benchmarks.validation import validation_figure
 
 __all__ = ["main"]
@@ -71,6 +72,7 @@ def _groups(
         "validation": lambda: [validation_figure()],
         "latency": lambda: [latency_figure()],
         "alone": single_caller_figures,
+        "line": lambda: [standing_in_line_figure()],
         "registration": registration_figures,
         "growth": lambda: growth_figures(large=large, databases=databases),
     }
