@@ -22,6 +22,7 @@ _PAYMENTS = 300
 _CALLERS = 4
 _METERS = 100
 _TRIES = 20
+_ROUNDS = 3
 _YES = SimulatedReply(body=b"<COMMAND><STATUS>200</STATUS></COMMAND>")
 
 
@@ -29,6 +30,26 @@ def latency_figure() -> Figure:
     """Compare the median of process calls with all manufacturers hanging and with all up."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    rounds = [(_seconds(hanging=True), _seconds(hanging=False)) for _ in range(_ROUNDS)]
+    ratios = [statistics.median(down) / statistics.median(up) for down, up in rounds]
+    down, up = ([took for each in rounds for took in each[side]] for side in (0, 1))
+    return Figure(
+        name="accept latency with every manufacturer hanging against all up, HTTP, SQLite",
+        value=statistics.median(ratios),
+        target=1.2,
+        at_most=True,
+        note=(
+            f"median {statistics.median(down) * 1000:.1f} ms against "
+            f"{statistics.median(up) * 1000:.1f} ms; slowest of twenty "
+            f"{_slow(down) * 1000:.0f} ms against {_slow(up) * 1000:.0f} ms; ratios of "
+            f"{_ROUNDS} rounds {', '.join(f'{ratio:.2f}' for ratio in sorted(ratios))}"
+        ),
+        command="python -m tests.benchmarks --only latency",
+    )
+
+
+def _seconds(*, hanging: bool) -> list[float]:
+    """Return what the calls of one new world took, whose manufacturers hang or do not."""
     with (
         # a call that hangs may still write its late answer down when the world has ended
         tempfile.TemporaryDirectory(prefix="mpm-bench-", ignore_cleanup_errors=True) as folder,
@@ -38,22 +59,9 @@ def latency_figure() -> Figure:
         for number in range(_METERS):
             world.customer_with_meter("Asha", "+255781230001", _serial(number), tariff)
         _latencies(world, "WARM")
-        up = _latencies(world, "UP")
-        for maker in ("calin", "sunking"):
+        for maker in ("calin", "sunking") if hanging else ():
             world.simulators[maker].set_fault("timeout_after_mint")
-        down = _latencies(world, "DOWN")
-    return Figure(
-        name="accept latency with every manufacturer hanging against all up, HTTP, SQLite",
-        value=statistics.median(down) / statistics.median(up),
-        target=1.2,
-        at_most=True,
-        note=(
-            f"median {statistics.median(down) * 1000:.1f} ms against "
-            f"{statistics.median(up) * 1000:.1f} ms; slowest of twenty "
-            f"{_slow(down) * 1000:.0f} ms against {_slow(up) * 1000:.0f} ms"
-        ),
-        command="python -m tests.benchmarks --only latency",
-    )
+        return _latencies(world, "MEASURED")
 
 
 def _serial(number: int) -> str:
