@@ -276,6 +276,22 @@ def test_init_refuses_a_database_it_cannot_use(command_line, database, error):
     assert list(Path().iterdir()) == []
 
 
+def test_init_that_fails_leaves_nothing_and_can_be_repeated(command_line):
+    ended = command_line("init", "--database", "sqlite:///no/such/folder/x.db")
+
+    file = Path("no/such/folder/x.db").absolute()
+    assert (ended.exit_code, ended.output, ended.errors) == (
+        2,
+        "",
+        (
+            f"Error: Database sqlite:///{file} cannot be opened (unable to open database file); "
+            "correct [host] database, or start it.\n"
+        ),
+    )
+    assert list(Path().iterdir()) == []
+    assert command_line("init").exit_code == 0
+
+
 def test_init_names_a_server_that_is_not_there(command_line, tmp_path):
     ended = command_line("init", "--database", f"postgresql+psycopg://m:canary@/m?host={tmp_path}")
 
@@ -329,6 +345,22 @@ def test_db_works_without_any_secret_or_plugin(command_line):
         f"The database is at revision {head()} already.\n"
     )
     assert command_line("db", "current").output == f"{head()} (up to date)\n"
+
+
+def test_a_database_of_a_newer_version_needs_that_version_and_no_upgrade(command_line):
+    Path("mpm.toml").write_text(UNREADABLE)
+    command_line("db", "upgrade")
+    opened = open_engines(f"sqlite:///{Path('mpm.db').absolute()}")
+    with opened.write.begin() as connection:
+        connection.execute(sa.text("UPDATE mpm_alembic SET version_num = '9999'"))
+    opened.dispose()
+
+    assert command_line("db", "current").output == (
+        f"9999 (this version needs {head()}; install the version of mpm-host that wrote it, or a "
+        "newer one)\n"
+    )
+    refused = command_line("db", "upgrade").errors
+    assert refused.endswith("install the version of mpm-host that wrote it, or a newer one.\n")
 
 
 def test_db_prints_json(command_line):

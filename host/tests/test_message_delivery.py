@@ -6,7 +6,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from mpm_core import SimulatedPayment
+from mpm_core import DeliveryReport, MessageStatus, SimulatedPayment
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -70,5 +70,9 @@ def test_a_delivery_report_reads_no_other_messages(world):
     engine = world.host.engines.write
     with captured_statements(engine) as said:
         report(world, "Failed", "UserDoesNotExist")
-    assert any(statement.startswith("UPDATE mpm_message") for statement, _ in said)
+        world.services.messages.note_delivery(
+            world.company.id, DeliveryReport(reference="another's", status=MessageStatus.FAILED)
+        )
+    for begin in ("UPDATE mpm_message", "DELETE FROM mpm_delivery_report"):
+        assert any(statement.startswith(begin) for statement, _ in said)
     assert scanning_statements(engine, said) == set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from host.tests.test_customer_lock import wait_until_somebody_is_blocked
 from mpm_core import (
     DeliveryReport,
     Manifest,
@@ -23,9 +26,12 @@ from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
 from mpm_host.directory import Directory, InstanceRecord, InstanceState, ManifestFacts
+from mpm_host.messages import message_sender
+from mpm_host.messages.delivery_reports import keep_report
 from mpm_host.messages.message_sender import MessageSender
 from mpm_host.messages.message_views import list_messages
 from tests.support.order_bench import NoSettings, OrderBench, energy_grant
+from tests.support.small_company import SmallCompany
 
 CODE = "11112222333344445555"
 PHONE = "+255712345678"
@@ -35,7 +41,7 @@ class Gateway:
     """Answers what a test tells it to; else it takes the message."""
 
     manifest = Manifest(kind=PluginKind.MESSENGER, title="Gateway", settings_class=NoSettings)
-    answers: list[Exception]
+    answers: list[Exception | Callable[[], None]]
     heard: list[tuple[str, str, str]]
 
     def __init__(self, settings, runtime):
@@ -45,7 +51,10 @@ class Gateway:
     def mpm_send_message(self, message):
         self.heard.append((message.key, message.to.e164, message.body))
         if self.answers:
-            raise self.answers.pop(0)
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            answer()  # it does something before it answers
         return MessageReceipt(reference=f"SMS{len(self.heard)}")
 
 
@@ -55,7 +64,10 @@ class Bench(OrderBench):
     def __init__(self, engines):
         self.answers, self.heard = [], []
         super().__init__(engines)
-        self.sender = MessageSender(self.resources())
+        self.noted = []
+        self.sender = MessageSender(
+            self.resources(), note=lambda _company_id, status: self.noted.append(status)
+        )
         self.payment_id = self.paid()
         self.scripts["calin"].generate.append(energy_grant(CODE))
         self.work(self.payment_id)
@@ -89,6 +101,15 @@ class Bench(OrderBench):
     def stored(self):
         [row] = self.rows(t.messages)
         return row
+
+    def report(self, status, reference="SMS1", company_id=None, detail="the gateway's word"):
+        """Let the gateway report, as its callback does."""
+        told = DeliveryReport(reference=reference, status=status, detail=detail)
+        self.sender.note_delivery(company_id or self.record.id, told)
+
+    def kept(self):
+        """Return the reports that are kept."""
+        return self.rows(t.delivery_reports, "company_id", "reference", "status", "detail", "at")
 
     def send_when_due(self):
         """Wait until the message is due again, then send it."""
@@ -129,10 +150,7 @@ def test_s2_a_message_that_may_have_been_sent_is_sent_again_as_it_was(bench):
 
 def test_s3_a_message_that_did_not_arrive_is_listed_and_sent_again_to_the_same_number(bench):
     bench.send_when_due()
-    report = DeliveryReport(
-        reference="SMS1", status=MessageStatus.FAILED, detail="the number does not exist"
-    )
-    bench.sender.note_delivery(bench.record.id, report)
+    bench.report(MessageStatus.FAILED, detail="the number does not exist")
 
     with bench.engines.read.connect() as connection:
         [listed] = list_messages(connection, bench.record.id)
@@ -145,3 +163,111 @@ def test_s3_a_message_that_did_not_arrive_is_listed_and_sent_again_to_the_same_n
     again = next(row for row in bench.rows(t.messages) if row["status"] == "queued")
     bench.sender.work_on(again["id"])
     assert [heard[1:] for heard in bench.heard] == [(PHONE, bench.heard[0][2])] * 2
+
+
+# --- reports that are faster than we are ----------------------------------------------------------
+
+SENT, DELIVERED, FAILED = MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reported", "becomes"),
+    [
+        pytest.param([FAILED], FAILED, id="failed"),
+        pytest.param([DELIVERED], DELIVERED, id="delivered"),
+        pytest.param([SENT], SENT, id="still sent"),
+        pytest.param([SENT, FAILED], FAILED, id="the latest wins"),
+        pytest.param([FAILED, SENT], FAILED, id="what is over stays so"),
+        pytest.param([DELIVERED, FAILED], DELIVERED, id="also for a later failure"),
+    ],
+)
+def test_a_report_that_comes_before_the_message_is_noted_as_sent_is_not_lost(
+    bench, reported, becomes
+):
+    bench.answers.append(lambda: [bench.report(status, detail=status) for status in reported])
+
+    bench.send_when_due()
+
+    message = bench.stored()
+    assert (message["status"], message["reference"], message["detail"]) == (
+        becomes,
+        "SMS1",
+        becomes,
+    )
+    assert bench.noted == ["sent", *([becomes] if becomes != "sent" else [])]
+    assert bench.kept() == []
+
+
+def test_a_report_of_an_unknown_message_is_kept_for_its_own_company(bench):
+    neighbour = SmallCompany(bench.engines, "jirani").record.id
+    bench.report(FAILED, company_id=neighbour)
+    bench.send_when_due()
+    assert bench.stored()["status"] == "sent"
+    assert bench.kept() == [(neighbour, "SMS1", "failed", "the gateway's word", bench.now)]
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 129])
+def test_a_report_that_no_message_can_have_is_not_kept(bench, reference):
+    bench.report(FAILED, reference)
+    assert bench.kept() == []
+
+
+def test_a_repeated_report_of_a_message_that_is_known_is_not_kept(bench):
+    bench.send_when_due()
+    for _ in range(2):
+        bench.report(FAILED)
+    assert (bench.stored()["status"], bench.noted, bench.kept()) == (
+        "failed",
+        ["sent", "failed"],
+        [],
+    )
+
+
+def test_reports_nobody_asks_for_go_after_a_day_a_hundred_with_each_that_comes(bench):
+    for number in range(102):
+        bench.report(FAILED, f"other's {number}")
+    bench.later(hours=24)
+    bench.report(FAILED, "in time")
+    assert len(bench.kept()) == 103
+
+    bench.later(seconds=1)
+    bench.report(FAILED, "one more")
+    assert len(bench.kept()) == 4
+    bench.report(FAILED, "another")
+    assert [row[1] for row in bench.kept()] == ["in time", "one more", "another"]
+
+
+def in_a_thread(act):
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_report_waits_for_the_message_that_is_just_being_noted(bench, monkeypatch):
+    threads = []
+
+    def tell(*_):
+        """The last of the sender's transaction: the reference is written, and nobody sees it."""
+        threads.append(in_a_thread(lambda: bench.report(FAILED)))
+        wait_until_somebody_is_blocked(bench.engines)
+
+    monkeypatch.setattr(message_sender, "tell", tell)
+    bench.send_when_due()
+    threads[0].join(10)
+
+    assert (bench.stored()["status"], bench.noted) == ("failed", ["sent", "failed"])
+    assert bench.kept() == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_message_waits_for_the_report_that_is_just_being_kept(bench):
+    report = DeliveryReport(reference="SMS1", status=FAILED, detail="UserDoesNotExist")
+    with bench.engines.write.begin() as connection:
+        keep_report(connection, bench.record.id, report, bench.now)
+        thread = in_a_thread(bench.send_when_due)
+        wait_until_somebody_is_blocked(bench.engines)
+    thread.join(10)
+
+    assert (bench.stored()["status"], bench.stored()["detail"]) == ("failed", "UserDoesNotExist")
+    assert bench.kept() == []

@@ -306,11 +306,14 @@ def test_a_repeat_is_made_in_doubt():
     assert step.facts == OrderFacts(doubt=True)
 
 
-def test_two_conclusive_not_found_answers_end_the_doubt():
-    first = after_find(NotFound(conclusive=True), DOUBT)
+@pytest.mark.parametrize("age", [timedelta(0), LOOKS[-1], timedelta(days=8)])
+def test_two_conclusive_not_found_answers_end_the_doubt(age):
+    """Also when nobody could look for longer than the schedule is: the second needs no person."""
+    first = after_find(NotFound(conclusive=True), OrderFacts(doubt=True, age=age), draw=lambda: 0.0)
     second = after_find(NotFound(conclusive=True), first.facts)
 
     assert (first.status, first.facts.not_found) == (OrderStatus.UNKNOWN, 1)
+    assert first.next_in == LOOKS[0]
     assert (second.status, second.facts) == (OrderStatus.QUEUED, OrderFacts())
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from mpm_core import (
+    ChargeKind,
     ContractViolation,
     Grant,
     Misconfigured,
@@ -27,11 +28,13 @@ from mpm_core import (
     Unit,
 )
 from mpm_core.effects import current_record
+from mpm_core.plans import Period
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import InstanceState
 from mpm_host.orders.order_store import ask_to_look
-from tests.support.order_bench import OrderBench, energy_grant, lost
+from mpm_host.registration.plan_terms import PlanTerms
+from tests.support.order_bench import OrderBench, energy_grant, lost, unlock_grant
 
 CODE = "11112222333344445555"
 BOUGHT = [("energy", "1000")]
@@ -176,29 +179,87 @@ def test_an_operation_the_plugin_does_not_offer_is_held_unasked(bench):
     assert bench.attempts(payment_id) == []
 
 
-def test_a_removed_instance_makes_its_orders_wait(bench):
-    payment_id = bench.paid()
+@pytest.mark.parametrize("make", ["paid", "lost"])
+def test_orders_of_a_removed_instance_wait_until_it_is_enabled_again_c13(engines, make):
+    bench = bench_with(engines, recovery=Recovery.LOOKUP)
+    payment_id = getattr(bench, make)()
+    status, attempts = bench.status(payment_id), bench.attempts(payment_id)
     bench.change_instance("calin", state=InstanceState.REMOVED)
+    bench.later(seconds=40)
 
     bench.work(payment_id)
 
-    assert bench.status(payment_id) == ("token_pending", False, "")
+    assert bench.status(payment_id) == status
     order = bench.order(payment_id)
     assert order["due_at"] == bench.now + timedelta(minutes=10)
     assert order["detail"] == (
         "Plugin instance calin cannot work: it is removed; enable or mend it."
     )
-    assert bench.attempts(payment_id) == []
+    assert bench.attempts(payment_id) == attempts
+
+    bench.change_instance("calin", state=InstanceState.ENABLED)
+    bench.later(minutes=10)
+    finds_or_makes_it(bench)
+    bench.work(payment_id)
+
+    assert bench.status(payment_id) == ("settled", False, "")
+    assert bench.codes(payment_id) == [CODE]
+    assert bench.differences() == []
 
 
-def test_a_disabled_instance_finishes_its_orders(bench):
-    payment_id = bench.paid()
-    bench.change_instance("calin", state=InstanceState.DISABLED)
-    calin(bench).generate.append(energy_grant())
+@pytest.mark.parametrize("make", ["paid", "lost"])
+def test_a_disabled_company_finishes_its_orders_c13(engines, make):
+    bench = bench_with(engines, recovery=Recovery.LOOKUP)
+    payment_id = getattr(bench, make)()
+    bench.disable_company()
+    bench.later(seconds=40)
+    finds_or_makes_it(bench)
 
     bench.work(payment_id)
 
     assert bench.status(payment_id) == ("settled", False, "")
+    assert bench.codes(payment_id) == [CODE]
+
+
+def finds_or_makes_it(bench):
+    """Let the manufacturer answer with the token, whether it is looked up or asked for."""
+    calin(bench).find.append(energy_grant())
+    calin(bench).generate.append(energy_grant())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "attempts"),
+    [
+        pytest.param(
+            Recovery.KEYED, Recovery.KEYED, "settled",
+            [(1, "calin 1.0", "unknown"), (2, "calin 2.0", "issued")], id="it repeats",
+        ),
+        pytest.param(
+            Recovery.NONE, Recovery.LOOKUP, "settled", [(1, "calin 1.0", "unknown")],
+            id="it finds the token",
+        ),
+        pytest.param(
+            Recovery.KEYED, Recovery.NONE, "unknown", [(1, "calin 1.0", "unknown")],
+            id="it can do nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_an_attempt_that_is_in_doubt_is_the_upgraded_plugins_c15(
+    engines, before, after, status, attempts
+):
+    bench = bench_with(engines, recovery=before)
+    payment_id = bench.lost()
+    bench.upgrade("2.0", after)
+    bench.later(seconds=40)
+    finds_or_makes_it(bench)
+
+    bench.work(payment_id)
+    bench.work(payment_id)
+
+    assert bench.status(payment_id)[0] == status
+    assert sorted(bench.rows(t.attempts, "number", "plugin", "outcome")) == attempts
+    assert len({order.key for order in calin(bench).asked()}) == 1
+    assert bench.differences() == []
 
 
 def test_a_token_given_before_is_never_sent_but_kept_as_evidence(bench):
@@ -213,6 +274,25 @@ def test_a_token_given_before_is_never_sent_but_kept_as_evidence(bench):
     assert bench.codes(second) == []
     [evidence] = bench.evidence(second)
     assert json.loads(evidence)[0]["codes"] == [CODE]
+    assert bench.differences() == []
+
+
+def test_what_the_manufacturer_never_makes_is_never_sent_but_kept_as_evidence(engines):
+    def no_token(_order):
+        current_record().may_have_left = True
+        return energy_grant(CODE[:-1])
+
+    bench = OrderBench(engines, token_pattern="[0-9]{20}")
+    payment_id = bench.paid()
+    calin(bench).generate.append(no_token)
+
+    bench.work(payment_id)
+
+    assert bench.status(payment_id) == ("unknown", False, "outcome_unknown")
+    assert bench.codes(payment_id) == []
+    assert CODE[:-1] not in str(bench.told(payment_id))
+    [evidence] = bench.evidence(payment_id)
+    assert json.loads(evidence)[0]["codes"] == [CODE[:-1]]
     assert bench.differences() == []
 
 
@@ -262,6 +342,26 @@ def test_what_is_prepared_is_stored_once_and_given_to_every_attempt(engines):
     assert (device["state"], device["state_version"]) == ({"count": "7"}, 2)
 
 
+def test_a_target_is_decided_anew_while_surely_nothing_happened(engines):
+    """Or days would pass that the customer has paid for."""
+    bench = bench_with(engines, recovery=Recovery.DESIRED_STATE, prepares=True)
+    payment_id = bench.paid()
+    calin(bench).prepare += [
+        Prepared(inputs={"until": "day 7"}, state={"until": "day 7"}),
+        Prepared(inputs={"until": "day 9"}, state={"until": "day 9"}),
+    ]
+    calin(bench).generate += [Misconfigured("403"), energy_grant()]
+    bench.work(payment_id)
+    bench.later(days=2)
+    bench.work(payment_id)
+
+    assert [order.prepared for order in calin(bench).asked()] == [
+        {"until": "day 7"},
+        {"until": "day 9"},
+    ]
+    assert [row["state"] for row in bench.rows(t.devices)] == [{"until": "day 9"}]
+
+
 @pytest.mark.parametrize(
     ("error", "outcome", "status"),
     [
@@ -306,6 +406,26 @@ def test_an_order_is_prepared_again_if_another_took_effect_meanwhile(engines):
         {"until": "first"},
         {"until": "second"},
     ]
+    assert [bench.status(payment)[0] for payment in (first, second)] == ["settled", "settled"]
+
+
+def test_an_order_is_prepared_again_if_a_lost_one_turns_out_to_have_had_its_effect(engines):
+    bench = bench_with(engines, recovery=Recovery.LOOKUP, prepares=True, blocks_device=True)
+    first = bench.lost()
+    second = bench.pay("47001234567", "1000", "R2")
+    calin(bench).find.append(energy_grant("1" * 20))
+    calin(bench).generate.append(energy_grant("2" * 20))
+
+    def found_meanwhile(_order):
+        bench.later(seconds=40)
+        bench.work(first)
+        return Prepared(inputs={"until": "as it was before the first"})
+
+    calin(bench).prepare += [found_meanwhile, Prepared(inputs={"until": "second"})]
+    bench.work(second)
+    bench.work(second)
+
+    assert [order.prepared for order in calin(bench).asked()] == [{}, {"until": "second"}]
     assert [bench.status(payment)[0] for payment in (first, second)] == ["settled", "settled"]
 
 
@@ -381,6 +501,67 @@ def test_an_order_in_doubt_holds_back_the_next_one_only_where_it_must(
 
     assert bench.status(first)[0] == "unknown"
     assert bench.attempts(second) == begun
+
+
+def as_if_made_before(bench, payment_id, other_id):
+    """Give an order an id from before another's, as a machine does whose clock is behind."""
+    earlier = f"0{bench.order(other_id)['id'][1:-1]}"
+    with bench.engines.write.begin() as connection:
+        o = t.orders.c
+        connection.execute(sa.update(t.orders).where(o.payment_id == payment_id).values(id=earlier))
+
+
+def test_an_order_in_doubt_comes_first_whatever_the_clocks_of_machines_say(engines):
+    """It and its repeat: what it may have done already must not be done over."""
+    bench = bench_with(engines, recovery=Recovery.DESIRED_STATE, blocks_device=True)
+    first = bench.lost()
+    second = bench.pay("47001234567", "1000", "R2")
+    as_if_made_before(bench, second, first)
+
+    bench.work(second)
+    assert (bench.status(first)[0], bench.attempts(second)) == ("unknown", [])
+    bench.later(seconds=40)
+    bench.work(first)  # decides to repeat it
+    bench.work(second)
+    assert (bench.order(first)["status"], bench.attempts(second)) == ("queued", [])
+
+    calin(bench).generate += [energy_grant(), energy_grant("99998888777766665555")]
+    bench.work(first)
+    assert bench.order(second)["due_at"] == bench.now  # woken
+    bench.work(second)
+    assert [bench.status(payment)[0] for payment in (first, second)] == ["settled", "settled"]
+
+
+@pytest.mark.parametrize(
+    ("blocking", "begun"),
+    [(ChargeKind.TIME, []), (ChargeKind.UNLOCK, [(1, "issued")])],
+    ids=["the one in doubt blocks", "the next one would"],
+)
+def test_the_kind_in_doubt_says_whether_others_wait(engines, blocking, begun):
+    class Mixed(OrderBench):
+        def _manifests(self):
+            manifests = super()._manifests()
+            kinds = (ChargeKind.TIME, ChargeKind.UNLOCK)
+            operations = {
+                kind: attrs.evolve(self.operation, blocks_device=kind is blocking) for kind in kinds
+            }
+            return manifests | {
+                "sunking": attrs.evolve(manifests["sunking"], operations=operations)
+            }
+
+    bench = Mixed(engines)
+    cost, nothing = bench.money("2800"), bench.money("0")
+    bench.home(sale=PlanTerms(cost=cost, down_payment=nothing, instalments=4, period=Period.WEEKLY))
+    days = bench.pay("12345678", "700", "R1")
+    bench.scripts["sunking"].generate.append(lost())
+    bench.work(days)
+    unlock = bench.pay("12345678", "2100", "R2")
+    bench.scripts["sunking"].generate.append(unlock_grant())
+
+    bench.work(unlock)
+
+    assert (bench.status(days)[0], bench.order(unlock)["kind"]) == ("unknown", "unlock")
+    assert bench.attempts(unlock) == begun
 
 
 # --- unknown outcomes -----------------------------------------------------------------------------
@@ -603,7 +784,28 @@ def test_two_workers_make_one_attempt_c6(bench):
     assert len(calin(bench).asked()) == 1
 
 
-def test_two_workers_that_both_read_a_queued_order_make_one_attempt(engines):
+def test_of_two_workers_that_both_read_a_queued_order_one_begins(bench):
+    payment_id = bench.paid()
+    slow, other = bench.new_worker(), bench.new_worker()
+    manufacturers = slow._manufacturers
+
+    class MeanwhileAnother:
+        """Between reading and beginning, another worker does all the work."""
+
+        def prepare(self, order, instance):
+            other.work_on(order.id)
+            return manufacturers.prepare(order, instance)
+
+    slow._manufacturers = MeanwhileAnother()
+    calin(bench).generate.append(energy_grant())
+    slow.work_on(bench.order(payment_id)["id"])
+
+    assert len(calin(bench).asked()) == 1
+    assert bench.attempts(payment_id) == [(1, "issued")]
+    assert bench.status(payment_id) == ("settled", False, "")
+
+
+def test_two_workers_that_both_prepare_a_queued_order_make_one_attempt(engines):
     bench = bench_with(engines, prepares=True)
     payment_id = bench.paid()
     other, order_id = bench.new_worker(), bench.order(payment_id)["id"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 
 import attrs
@@ -656,3 +658,14 @@ def test_facts_keep_what_a_plugin_listens_to():
     assert ManifestFacts.from_stored(stored) == facts
     del stored["hooks"]  # as an earlier version stored it
     assert ManifestFacts.from_stored(stored).hooks == frozenset()
+
+
+@pytest.mark.parametrize(
+    "pattern", [None, "[0-9]{20}", re.compile("[a-f]{4}", re.IGNORECASE)], ids=str
+)
+def test_facts_keep_what_a_manufacturers_codes_look_like(pattern):
+    facts = ManifestFacts.of(attrs.evolve(Watcher.manifest, token_pattern=pattern))
+    stored = json.loads(json.dumps(facts.to_stored()))
+    assert ManifestFacts.from_stored(stored) == facts
+    del stored["token_pattern"]  # as an earlier version stored it
+    assert ManifestFacts.from_stored(stored) == attrs.evolve(facts, token_pattern=None)

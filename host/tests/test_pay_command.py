@@ -67,9 +67,9 @@ def pay(command_line):
         ),
         pytest.param(
             {"instance": "north"},
-            "Plugin 'stranger' is not allowed; if you trust it, add it to allowed_plugins in "
-            "mpm.toml.",
-            id="not allowed",
+            "Plugin 'stranger' is not installed; correct its name, or install it and add it to "
+            "allowed_plugins in mpm.toml.",
+            id="not installed",
         ),
         pytest.param(
             {"amount": "1e3"},

@@ -13,6 +13,8 @@ from mpm_core import Secret
 from mpm_host.commands import cli
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault, new_key
+from mpm_host.payments.payment_locks import lock_payment
+from mpm_host.payments.payment_messages import tell_delay
 from tests.support.small_company import SmallCompany, small_directory
 
 CODE = "12345678901234567890"
@@ -165,8 +167,23 @@ def test_reissue_then_approve(mpm, company, payment):
 
     assert mpm("reissue", payment, *WHO)[0] == 0
     assert status_of(company, payment) == ("settled", True)
+    [listed] = json.loads(mpm("list", "umeme", "--needs-person", "--json")[1])
+    assert (listed["id"], listed["needs_person"]) == (payment, True)
     assert mpm("approve", payment, "--by", "b@umeme.tz", "--reason", "lost phone")[0] == 0
     assert status_of(company, payment) == ("token_pending", False)
+    assert mpm("list", "umeme", "--needs-person")[:2] == (0, "There are no such payments.\n")
+
+
+def test_what_needs_nobody_s_agreement_does_not_ask_for_it(mpm, company, payment):
+    company.issue(payment, CODE)
+    with company.engines.write.begin() as connection:
+        tell_delay(connection, company.vault, lock_payment(connection, payment), company.now)
+    mpm("reissue", payment, *WHO)
+
+    code, out, err = mpm("resend", payment, *WHO)
+
+    assert (code, err) == (0, "")
+    assert "needs person  yes" in out
 
 
 def test_match_reverse_and_resend(mpm, company):

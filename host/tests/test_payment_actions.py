@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
-from mpm_core import NotSent, Recovery, Refused, Secret
+from mpm_core import NotSent, Prepared, Recovery, Refused, Secret
+from mpm_host.actions.action_basics import Action
 from mpm_host.actions.action_refusals import ActionCode
 from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.companies.audit_trail import Actor
@@ -15,6 +17,7 @@ from mpm_host.database import tables as t
 from mpm_host.refusals import ServiceRefused
 from mpm_host.registration.plan_terms import PlanTerms
 from tests.support.order_bench import (
+    TAKEN_BACK,
     OrderBench,
     energy_grant,
     lost,
@@ -24,6 +27,7 @@ from tests.support.order_bench import (
 
 CODE = "11112222333344445555"
 OTHER = "66667777888899990000"
+COPY_IT = "Copy it from the manufacturer's own records, one code per line; nothing was sent."
 ANNA, BARAKA = "anna@umeme.tz", "baraka@umeme.tz"
 SERIAL = "47001234567"
 
@@ -63,6 +67,25 @@ class Desk(OrderBench):
 
     def unmatched(self, amount="1000", reference="R1"):
         return self.pay("X999", amount, reference)
+
+    def unmatched_beside_a_meter(self):
+        self.meter(SERIAL)
+        return self.unmatched()
+
+    def settled_and_told(self):
+        payment_id = self.settled()
+        sent(self)
+        return payment_id
+
+    def reissue_proposed(self):
+        payment_id = self.settled()
+        self.act("reissue", payment_id)
+        return payment_id
+
+    def not_minted_proposed(self):
+        payment_id = self.parked()
+        self.act("resolve_not_minted", payment_id)
+        return payment_id
 
     def everything(self):
         """Return the contents of every table an action may touch."""
@@ -206,6 +229,11 @@ def test_resolve_issues_the_token_a_person_found(desk, make):
             id="two lines in one",
         ),
         pytest.param(("1",) * 11, "the grant holds 11 codes, more than 10", id="too many"),
+        pytest.param(("  ",), "code 1 of the grant begins or ends with a blank", id="blanks only"),
+        pytest.param(
+            (CODE, f"{OTHER} "), "code 2 of the grant begins or ends with a blank",
+            id="blank after a code",
+        ),
     ],
 )  # fmt: skip
 def test_resolve_refuses_what_is_no_token(desk, texts, message):
@@ -213,8 +241,42 @@ def test_resolve_refuses_what_is_no_token(desk, texts, message):
 
     assert refused(desk, "resolve_with_token", payment_id, codes(*texts)) == (
         ActionCode.TOKEN_INVALID,
-        f"This is no token: {message}. Give one code per line.",
+        f"This is no token: {message}. {COPY_IT}",
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(CODE[:-1], id="too short"),
+        pytest.param(f"{CODE[:-1]}x", id="no digits"),
+        pytest.param("1111 2222 3333 4444 5555", id="groups"),
+        pytest.param("the customer says it works", id="words"),
+    ],
+)
+def test_resolve_refuses_what_the_manufacturer_never_makes(engines, text):
+    desk = Desk(engines, token_pattern="[0-9]{20}")
+    payment_id = desk.parked()
+
+    code, message = refused(desk, "resolve_with_token", payment_id, codes(text))
+
+    assert code == ActionCode.TOKEN_INVALID
+    assert message == (
+        "This is no token of plugin calin: code 1 of the grant does not match [0-9]{20}, the "
+        f"plugin's token_pattern. {COPY_IT}"
+    )
+    desk.act("resolve_with_token", payment_id, codes(CODE))
+    assert desk.status(payment_id) == ("settled", False, "")
+    assert desk.codes(payment_id) == [CODE]
+
+
+def test_a_token_can_be_resolved_whose_plugin_was_never_loaded(desk):
+    payment_id = desk.parked()
+    desk.change_instance("calin", facts=None)
+
+    desk.act("resolve_with_token", payment_id, codes("1234"))
+
+    assert desk.codes(payment_id) == ["1234"]
 
 
 def test_resolve_refuses_the_token_of_another_payment(desk):
@@ -256,6 +318,27 @@ def test_saying_that_nothing_was_minted_takes_two_people(desk):
         (BARAKA, "payment.approve_not_minted"),
     ]
     assert desk.differences() == []
+
+
+def test_an_approved_attempt_begins_from_a_target_of_its_own(engines):
+    """The old one is days in the past by then."""
+    desk = Desk(engines, recovery=Recovery.DESIRED_STATE, prepares=True)
+    calin = desk.scripts["calin"]
+    calin.prepare += [Prepared(inputs={"until": "day 7"}), Prepared(inputs={"until": "day 16"})]
+    payment_id = desk.lost()
+    while desk.order(payment_id)["status"] != "parked":
+        desk.later(hours=13)
+        calin.generate.append(lost())
+        desk.work(payment_id)
+    assert {order.prepared["until"] for order in calin.asked()} == {"day 7"}
+    desk.act("resolve_not_minted", payment_id)
+    desk.act("approve", payment_id, by=BARAKA)
+    calin.generate.clear()
+    calin.generate.append(energy_grant())
+    desk.work(payment_id)
+
+    assert calin.asked()[-1].prepared == {"until": "day 16"}
+    assert desk.status(payment_id) == ("settled", False, "")
 
 
 def test_an_approved_attempt_is_made_without_doubt(desk):
@@ -527,16 +610,16 @@ def test_credit_that_was_spent_meanwhile_is_owed_after_its_reversal(desk):
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "lines", "token"),
+    ("answer", "status", "lines", "told"),
     [
-        pytest.param(energy_grant(), "reversed", [("credit", "-1000"), ("energy", "1000")], True,
-                     id="the token came"),
-        pytest.param(Refused("no"), "reversed", [], False, id="it was refused"),
-        pytest.param(NotSent("down"), "reversed", [], False, id="it never got there"),
-        pytest.param(lost(), "unknown", [("energy", "1000")], False, id="nobody knows"),
+        pytest.param(energy_grant(), "reversed", [("credit", "-1000"), ("energy", "1000")],
+                     [TAKEN_BACK], id="the token came"),
+        pytest.param(Refused("no"), "reversed", [], [], id="it was refused"),
+        pytest.param(NotSent("down"), "reversed", [], [], id="it never got there"),
+        pytest.param(lost(), "unknown", [("energy", "1000")], [], id="nobody knows"),
     ],
 )  # fmt: skip
-def test_a_reversal_waits_for_the_manufacturers_answer(desk, answer, status, lines, token):
+def test_a_reversal_waits_for_the_manufacturers_answer(desk, answer, status, lines, told):
     payment_id = desk.paid()
 
     def meanwhile(_order):
@@ -551,8 +634,8 @@ def test_a_reversal_waits_for_the_manufacturers_answer(desk, answer, status, lin
 
     assert desk.status(payment_id)[0] == status
     assert desk.lines(payment_id) == lines
-    assert bool(desk.codes(payment_id)) is token
-    assert desk.told(payment_id) == []  # nobody is told a token that was taken back
+    assert bool(desk.codes(payment_id)) is bool(told)
+    assert desk.told(payment_id) == told  # whoever owes the price has what it bought
     assert desk.differences() == []
 
 
@@ -675,26 +758,44 @@ def test_resend_has_nothing_to_send_before_anybody_was_told(desk):
 
 # --- what holds for every verb --------------------------------------------------------------------
 
-VERBS = {
-    "retry": ("held", []),
-    "release": ("held", []),
-    "resolve_with_token": ("parked", [codes(CODE)]),
-    "resolve_not_minted": ("parked", []),
-    "reissue": ("settled", []),
-    "reverse": ("settled", []),
+
+@attrs.frozen(kw_only=True)
+class Deed:
+    """How a test does one action: on which payment, by which verb, with what, and who."""
+
+    make: str
+    verb: str
+    arguments: tuple = ()
+    by: str = ANNA
+
+
+DEEDS = {
+    Action.RETRY: Deed(make="held", verb="retry"),
+    Action.RELEASE: Deed(make="held", verb="release"),
+    Action.RESOLVE: Deed(make="parked", verb="resolve_with_token", arguments=(codes(CODE),)),
+    Action.MATCH: Deed(make="unmatched_beside_a_meter", verb="match", arguments=(SERIAL,)),
+    Action.REVERSE: Deed(make="settled", verb="reverse"),
+    Action.RESEND: Deed(make="settled_and_told", verb="resend"),
+    Action.PROPOSE_REISSUE: Deed(make="settled", verb="reissue"),
+    Action.PROPOSE_NOT_MINTED: Deed(make="parked", verb="resolve_not_minted"),
+    Action.APPROVE_REISSUE: Deed(make="reissue_proposed", verb="approve", by=BARAKA),
+    Action.APPROVE_NOT_MINTED: Deed(make="not_minted_proposed", verb="approve", by=BARAKA),
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_repeating_a_verb_changes_nothing(desk, verb):
-    make, arguments = VERBS[verb]
-    payment_id = getattr(desk, make)()
-    assert desk.act(verb, payment_id, *arguments) is True
+@pytest.mark.parametrize("action", Action)
+def test_an_action_is_audited_once_and_repeating_it_changes_nothing(desk, action):
+    deed = DEEDS[action]
+    payment_id = getattr(desk, deed.make)()
+    earlier = desk.audited()
+    assert desk.act(deed.verb, payment_id, *deed.arguments, by=deed.by) is True
     before = desk.everything()
+    written = [row for row in desk.audited() if row not in earlier]
+    assert written == [(deed.by, f"payment.{action.value}", "the customer called")]
 
     desk.later(seconds=5)
-    assert desk.act(verb, payment_id, *arguments) is False
-    assert desk.act(verb, payment_id, *arguments, by=BARAKA) is False
+    assert desk.act(deed.verb, payment_id, *deed.arguments, by=ANNA) is False
+    assert desk.act(deed.verb, payment_id, *deed.arguments, by=BARAKA) is False
 
     assert desk.everything() == before
 

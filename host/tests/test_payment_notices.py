@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mpm_core import (
     EnquiryRequest,
@@ -24,8 +26,9 @@ from mpm_core.company_plugins import CompanyPlugins, load_instance
 from mpm_core.outbound import OutboundClient
 from mpm_core.payments import NoticeEvent
 from mpm_host.database import tables as t
+from mpm_host.database.engines import open_engines
 from mpm_host.payments.payment_desk import PaymentDesk
-from tests.support.order_bench import NoSettings, OrderBench, energy_grant
+from tests.support.order_bench import TAKEN_BACK, NoSettings, OrderBench, energy_grant
 
 SERIAL = "47001234567"
 CALL = InboundCall(method="POST", path="x", headers={}, body=b"", source="10.0.0.1")
@@ -244,7 +247,7 @@ def test_a_reversal_waits_for_the_manufacturer_and_books_afterwards(exchange):
 
     assert exchange.status(payment_id) == ("reversed", False, "reversed")
     assert exchange.credit() == -100_000
-    assert exchange.told(payment_id) == []
+    assert exchange.told(payment_id) == [TAKEN_BACK]
     assert exchange.differences() == []
 
 
@@ -263,3 +266,27 @@ def test_one_reversal_among_copies_of_the_payment_is_booked_in_any_order(exchang
 
     assert exchange.credit() == 0
     assert exchange.differences() == []
+
+
+def test_a_call_that_finds_no_database_is_logged_with_the_kind_of_outage_alone(exchange):
+    gone = open_engines("postgresql+psycopg://mpm@127.0.0.1:1/mpm")  # nobody listens there
+    exchange.desk.close()
+    exchange.desk = PaymentDesk(
+        attrs.evolve(exchange.resources(), engines=gone),
+        wake=lambda: None,
+        note_delivery=lambda *_: None,
+    )
+
+    with capture_logs() as logged:
+        decision = exchange.says(EnquiryRequest(reference="R1", final=False))
+
+    assert decision == "unavailable"
+    assert logged[0] == {
+        "event": "call_failed",
+        "log_level": "error",
+        "company": "umeme",
+        "instance": "airtel",
+        "correlation_id": "c-1",
+        "error": "OperationalError",
+        "code": "database_refused",
+    }

@@ -13,6 +13,7 @@ from mpm_host.identifiers import new_identifier
 from mpm_host.messages.message_views import list_messages
 from mpm_host.payments.payment_views import list_payments, payment_view
 from mpm_host.registration.plan_terms import PlanTerms
+from tests.support.query_plans import captured_statements
 from tests.support.small_company import SmallCompany
 
 CODE = "12345678901234567890"
@@ -191,6 +192,28 @@ def test_a_list_can_be_narrowed(company):
     assert ids(status=PaymentStatus.UNMATCHED) == [unmatched]
     assert ids(serial="47001234567") == [pending]
     assert ids(serial="404", status=PaymentStatus.SETTLED) == []
+    assert ids(needs_person=True) == [unmatched]
+    assert ids(needs_person=False) == [pending]
+    assert ids(needs_person=True, serial="47001234567") == []
+
+
+def test_those_that_need_a_person_are_found_by_an_index_of_them_alone(company):
+    company.pay("404", "10", "MP-1")
+    engine = company.engines.read
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+
+    with captured_statements(engine) as said:
+        page(company, needs_person=True)
+    [(statement, given)] = [one for one in said if "LIMIT" in one[0]]
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # a small table is read as a whole: it is small
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        rows = connection.exec_driver_sql(f"{explain} {statement}", given).all()
+
+    plan = "\n".join(str(row[-1]) for row in rows)
+    assert "ix_mpm_payment_needs_person" in plan, plan
+    assert "sort" not in plan.lower(), plan
+    assert "B-TREE" not in plan, plan
 
 
 def test_messages_hide_bodies_unless_they_are_asked_for(company):

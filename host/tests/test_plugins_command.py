@@ -169,6 +169,7 @@ def test_show_tells_what_a_plugin_declares(mpm, plugin_folder):
         "minimum_amount": None,
         "maximum_amount": None,
         "serial_pattern": "[!-~]{1,64}",
+        "token_pattern": None,
         "callback_paths": [],
         "url_settings": [],
         "deadline": "5",
@@ -203,6 +204,11 @@ def test_show_of_a_plugin_without_settings_says_so(mpm):
             "stranger",
             ("Plugin 'stranger' is not allowed; if you trust it, add it to allowed_plugins in "
             "mpm.toml."),
+        ),
+        (
+            "nosuch",
+            ("Plugin 'nosuch' is not installed; correct its name, or install it and add it to "
+            "allowed_plugins in mpm.toml."),
         ),
         ("broken", BROKEN),
         ("old", OLD),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +19,17 @@ WHILE = 10.0  # seconds; far longer than anything takes
 
 
 @pytest.fixture
-def engine(tmp_path):
+def engines(tmp_path):
     opened = open_engines(f"sqlite:///{tmp_path / 'line.db'}", Timeouts(busy=WHILE))
     with opened.write.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE line (name TEXT)")
-    yield opened.write
+    yield opened
     opened.dispose()
+
+
+@pytest.fixture
+def engine(engines):
+    return engines.write
 
 
 class Line:
@@ -33,18 +40,18 @@ class Line:
         self.had = []
         self.threads = []
 
-    def join(self, name, *, first=False, seconds=WHILE):
+    def join(self, name, *, first=False):
         """Let a thread stand in line, and wait until it does."""
         before = self.queue.length
-        thread = threading.Thread(target=self._take, args=(name, first, seconds), daemon=True)
+        thread = threading.Thread(target=self._take, args=(name, first), daemon=True)
         thread.start()
         self.threads.append(thread)
         until = time.monotonic() + WHILE
         while self.queue.length == before and time.monotonic() < until:
             time.sleep(0.001)
 
-    def _take(self, name, first, seconds):
-        if self.queue.take(seconds, first=first):
+    def _take(self, name, first):
+        if self.queue.take(WHILE, first=first):
             self.had.append(name)
             self.queue.give_back()
 
@@ -97,6 +104,7 @@ def test_one_at_a_time_has_the_turn_and_everybody_gets_it():
         for _ in range(50):
             came = queue.take(WHILE, first=number == 0)
             inside.append(number)
+            time.sleep(0.0001)  # who comes in meanwhile is seen
             most.append(len(inside))
             inside.pop()
             queue.give_back()
@@ -134,40 +142,59 @@ def go_on(connection):
     "use", [write, fail, be_lost, go_on], ids=["written", "failed", "lost", "twice"]
 )
 def test_a_transaction_that_ended_leaves_the_turn_to_the_next(engine, use):
-    try:
-        with engine.connect() as connection:
-            use(connection)
-    except sa.exc.OperationalError as error:
-        assert "no such table: nowhere" in str(error)  # noqa: PT017 - only one of them fails
+    with engine.connect() as the_next:  # opened before, or it might be the same one once more
+        try:
+            with engine.connect() as connection:
+                use(connection)
+        except sa.exc.OperationalError as error:
+            assert "no such table: nowhere" in str(error)  # noqa: PT017 - only one of them fails
+        assert_turn_comes_at_once(the_next)
+
+
+def test_who_has_committed_and_keeps_the_connection_has_no_turn(engine):
+    with engine.connect() as keeper, engine.connect() as the_next:
+        write(keeper)
+        keeper.commit()
+        assert_turn_comes_at_once(the_next)
+
+
+def assert_turn_comes_at_once(connection):
     began = time.monotonic()
-    with engine.begin() as connection:
+    with connection.begin():
         write(connection)
     assert time.monotonic() - began < WHILE / 2
 
 
-def test_who_waits_too_long_for_another_thread_is_told_what_sqlite_says(engine):
-    def impatient():
-        have_patience(0.05)
-        with engine.begin() as connection:
-            write(connection)
+def write_impatiently(engine):
+    have_patience(0.05)
+    with engine.begin() as connection:
+        write(connection)
 
+
+def test_who_waits_too_long_for_another_thread_is_told_what_sqlite_says(engine):
     with engine.begin() as connection:
         write(connection)
         with (
             ThreadPoolExecutor(1) as pool,
             pytest.raises(sa.exc.OperationalError, match="database is locked"),
         ):
-            pool.submit(impatient).result(WHILE)
+            pool.submit(write_impatiently, engine).result(WHILE)
     with engine.begin() as connection:
         write(connection)
 
 
-def test_a_reader_waits_for_no_writer(tmp_path):
-    opened = open_engines(f"sqlite:///{tmp_path / 'line.db'}", Timeouts(busy=WHILE))
-    with opened.write.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE line (name TEXT)")
-    with opened.write.begin() as writer:
+def test_whom_another_process_keeps_waiting_leaves_the_turn_to_the_next(engine):
+    other = sqlite3.connect(engine.url.database, isolation_level=None)
+    with contextlib.closing(other), ThreadPoolExecutor(1) as pool, engine.connect() as the_next:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+            pool.submit(write_impatiently, engine).result(WHILE)
+        other.execute("ROLLBACK")
+        assert_turn_comes_at_once(the_next)
+
+
+def test_a_reader_waits_for_no_writer(engines):
+    with engines.write.begin() as writer:
         write(writer)
-        with opened.read.connect() as reader:
+        with engines.read.connect() as reader:
             assert reader.exec_driver_sql("SELECT count(*) FROM line").scalar_one() == 0
-    opened.dispose()

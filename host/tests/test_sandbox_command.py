@@ -123,6 +123,30 @@ def test_devices_are_made_known_as_the_sandbox_says(command_line):
     assert known == told != unknown
 
 
+def test_faults_are_switched_as_the_sandbox_says(command_line):
+    command_line("init")
+
+    with sandbox() as printed:
+        [on] = re.findall(r"#   curl -s \S+/NAME/faults -d .*", printed)
+        [off] = re.findall(r"#   curl -s -X DELETE (\S+/NAME/faults)", printed)
+        vendor = re.search(r'api_url = "(\S+/calin\S*)"', printed)[1]
+        on = on.replace("NAME", "calin").replace("FAULT", "unavailable")
+        on = on.replace(', "serial": "SERIAL"', "")
+        done = [curl(on)]
+        once = [asked(vendor), asked(vendor)]
+        done += [curl(on), httpx.delete(off.replace("NAME", "calin"), trust_env=False)]
+        never = asked(vendor)
+
+    assert [answer.status_code for answer in done] == [204, 204, 204]
+    assert once == [503, never]
+    assert never != 503
+
+
+def asked(url):
+    """Return the status that a vendor answers a request for a token with."""
+    return httpx.post(f"{url}/tokennew", json={}, trust_env=False).status_code
+
+
 class Odd:
     """A simulator whose settings are of every type that TOML has a word for."""
 

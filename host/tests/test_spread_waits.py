@@ -15,7 +15,7 @@ from mpm_host.database.outbox_tables import pushes, tellings
 from mpm_host.directory import Directory, InstanceState
 from mpm_host.identifiers import new_identifier
 from mpm_host.messages.message_rules import MessageFacts, after_failure
-from mpm_host.orders.switching import Switcher
+from mpm_host.orders.switcher import Switcher
 from mpm_host.outbox.outbox import OutboxHook
 from mpm_host.outbox.teller import Teller
 from mpm_host.pushes.push_rules import PushFacts, after_query

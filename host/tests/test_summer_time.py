@@ -20,7 +20,7 @@ from mpm_core.plans import Period
 from mpm_core.tariffs import next_boundary, passed_boundaries
 from mpm_host.database import tables as t
 from mpm_host.directory import Directory
-from mpm_host.orders.switching import extend_switch, keep_switch
+from mpm_host.orders.switch_rows import extend_switch, keep_switch
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.registration.appliances import ApplianceKind
 from mpm_host.registration.plan_terms import PlanTerms

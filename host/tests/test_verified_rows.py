@@ -28,7 +28,7 @@ from mpm_host.database.outbox_tables import pushes
 from mpm_host.identifiers import new_identifier
 from mpm_host.orders.order_rules import AttemptOutcome, OrderStatus
 from mpm_host.orders.order_store import OrderPurpose
-from mpm_host.orders.switching import extend_switch, keep_switch
+from mpm_host.orders.switch_rows import extend_switch, keep_switch
 from mpm_host.payments.ledger import LedgerAccount
 from mpm_host.payments.payment_channels import PaymentChannel
 from mpm_host.pushes.push_rules import PushStatus

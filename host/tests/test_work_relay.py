@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mpm_host.database import tables as t
+from mpm_host.database.engines import Engines
 from mpm_host.work_limits import WorkLimits
 from mpm_host.work_relay import Relay, piece_name
 from mpm_host.work_shares import WorkShares
@@ -150,3 +153,61 @@ def move_to_another_owner(bench):
         connection.execute(
             sa.update(t.orders).where(t.orders.c.id == last_order(bench)).values(instance_id=other)
         )
+
+
+# --- what it says of an outage --------------------------------------------------------------------
+
+
+class GoneDatabase:
+    """A database that cannot be reached, for a reason that changes."""
+
+    def __init__(self):
+        self.reason = 'connection to server at "10.0.0.7" failed: Connection refused'
+        self.tried = 0
+
+    def connect(self):
+        self.tried += 1
+        raise sa.exc.OperationalError("SELECT 1", None, Exception(self.reason))
+
+    def wait(self, tries):
+        """Wait until it was tried so often again."""
+        until, most = time.monotonic() + 30, self.tried + tries
+        while self.tried < most:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+def test_an_outage_is_told_by_its_code_and_seldom_while_it_is_the_same(monkeypatch):
+    gone = GoneDatabase()
+    relay = Relay(
+        engines=Engines(write=gone, read=gone),
+        clock=lambda: None,
+        limits=WorkLimits(poll=0.001),
+        shares=WorkShares(4),
+        enqueue=lambda *_: None,
+        still_open=lambda _: (),
+        hurry=lambda: None,
+        tidy=lambda: None,
+    )
+    with capture_logs() as logged:
+        relay.start()
+        gone.wait(tries=20)
+        same = list(logged)
+        gone.reason = "FATAL:  password authentication failed for user"
+        gone.wait(tries=20)
+        other = list(logged)
+        monkeypatch.setattr("mpm_host.work_relay._REPEATED", 0.0)
+        gone.wait(tries=3)
+        relay.begin_stop()
+        relay.join(10)
+
+    assert same == [failed("database_refused")]
+    assert other == [failed("database_refused"), failed("database_authentication")]
+    assert len(logged) >= 4
+    assert all(line == other[-1] for line in logged[2:])
+
+
+def failed(code):
+    return {
+        "event": "relay_failed", "log_level": "error", "error": "OperationalError", "code": code,
+    }  # fmt: skip

@@ -207,8 +207,9 @@ def mpm_generate_token(
 
     Routed to the device's manufacturer, outside any transaction, one order of a device at a time.
     Vendor hook with an effect. Called again for the same order only after an outcome that was
-    surely nothing, or if the operation's declared `recovery` makes a repeat safe; `order.key` and
-    `order.prepared` are then the same.
+    surely nothing, or if the operation's declared `recovery` makes a repeat safe; `order.key` is
+    then the same. So is `order.prepared`, except that a target (recovery *desired_state*) is
+    prepared anew after an outcome that was surely nothing: waiting takes no days from the customer.
 
     Raises:
         Refused: the vendor's documented final no.

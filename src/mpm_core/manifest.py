@@ -126,6 +126,8 @@ class Manifest:
         minimum_amount: in major units as text; the instance's `minimum_amount` replaces it.
         maximum_amount: the same, upper limit.
         serial_pattern: what a serial must match, whole, byte for byte.
+        token_pattern: what every code of the manufacturer matches, whole, if its form is known; any
+            other is no token, whether a plugin brings it or a person.
         example_serial: one that fits the pattern, for the demo, the sandbox and the contract kit.
         details_class: an attrs class of what registration must ask besides the serial.
         example_details: what registration would be told of the device of `example_serial`, as plain
@@ -152,6 +154,9 @@ class Manifest:
     minimum_amount: str | None = None
     maximum_amount: str | None = None
     serial_pattern: re.Pattern[str] = attrs.field(default=r"[!-~]{1,64}", converter=_as_pattern)
+    token_pattern: re.Pattern[str] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_as_pattern)
+    )
     example_serial: str = ""
     details_class: type | None = None
     example_details: Mapping[str, object] = attrs.field(factory=dict)

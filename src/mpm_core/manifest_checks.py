@@ -69,6 +69,10 @@ def _text_problems(manifest: Manifest) -> Iterator[str]:
     elif serial and not manifest.serial_pattern.fullmatch(serial):
         pattern = manifest.serial_pattern.pattern
         yield _problem("example_serial", serial, f"one that matches serial_pattern {pattern}")
+    token: object = manifest.token_pattern
+    if token is not None and not (isinstance(token, re.Pattern) and isinstance(token.pattern, str)):
+        write = 'token_pattern=r"[0-9]{20}", what every code matches as a whole'
+        yield _problem("token_pattern", token, write)
 
 
 def _path_problems(paths: tuple[str, ...]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a manufacturer is asked for and what it gives: charges, orders, grants.
 
-An *order* is one piece of value owed to one device. It may take several *attempts*; `Order.key` and
-`Order.prepared` stay the same over all of them.
+An *order* is one piece of value owed to one device. It may take several *attempts*; `Order.key`
+stays the same over all of them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Order:
             characters of `0-9a-f`.
         attempt: 1 for the first try.
         created_at: when the payment was accepted; aware.
-        prepared: what `mpm_prepare_order` returned as `inputs`, the same at every attempt.
+        prepared: what `mpm_prepare_order` returned as `inputs`, the same at every attempt that
+            may follow one which had its effect.
     """
 
     key: str

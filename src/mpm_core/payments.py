@@ -73,7 +73,7 @@ class PaymentStatus(StrEnum):
     UNMATCHED = "unmatched"  # money in suspense
     SETTLED = "settled"  # token issued, or none due
     REVERSED = "reversed"  # taken back
-    DENIED = "denied"  # we said a final no; books nothing ever
+    DENIED = "denied"  # we said a final no; no call of the telecom books it ever
 
     @property
     def is_booked(self) -> bool:

@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
     groups = sorted(_groups(large=False, databases=_DATABASES))
     parser.add_argument("--only", choices=groups, help="One group.")
     parser.add_argument(
-        "--large", action="store_true", help="Ten million payments: hours, and 60 GB of disk."
+        "--large", action="store_true", help="Ten million payments: most of an hour, and 25 GB."
     )
     parser.add_argument("--database", choices=_DATABASES, help="Growth on one of them only.")
     parser.add_argument(

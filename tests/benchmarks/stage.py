@@ -26,7 +26,7 @@ from tests.support.seeding import register_meters
 __all__ = ["CUSTOMERS", "Stage", "both_databases", "meter", "stage"]
 
 CUSTOMERS = 2000
-# As operators are told to (docs/integrators/operations.md): PostgreSQL's own 128 MB do not hold the
+# As operators are told to (docs/integrators/index.md): PostgreSQL's own 128 MB do not hold the
 # pages of the indexes that a few thousand payers touch.
 _MEMORY = "shared_buffers=2GB"
 _FIRST_SERIAL = 47_000_200_000

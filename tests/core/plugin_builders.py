@@ -50,7 +50,9 @@ class NoSettings:
     """Nothing to set."""
 
 
-def manifest(*, deadline: float = 5.0, concurrency: int = 4) -> Manifest:
+def manifest(
+    *, deadline: float = 5.0, concurrency: int = 4, token_pattern: str | None = None
+) -> Manifest:
     return Manifest(
         kind=PluginKind.MANUFACTURER,
         title="Calin",
@@ -58,6 +60,7 @@ def manifest(*, deadline: float = 5.0, concurrency: int = 4) -> Manifest:
         device_kinds=frozenset({DeviceKind.METER}),
         deadline=deadline,
         concurrency=concurrency,
+        token_pattern=token_pattern,
     )
 
 

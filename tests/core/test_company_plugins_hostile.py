@@ -3,6 +3,7 @@
 # ruff: noqa: ARG005 - a hook names the arguments it is given, used or not
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from mpm_core import (
     hookimpl,
 )
 from mpm_core.company_plugins import CompanyPlugins, DispatchLimits
+from mpm_core.company_plugins.answer_checks import check_of
 from mpm_core.effects import current_record
 from tests.core.plugin_builders import (
     CALL,
@@ -162,6 +164,16 @@ def grant(**changes: object) -> Callable[[object], object]:
             id="line break in a code",
         ),
         pytest.param(
+            grant(codes=(Secret("  "),)),
+            "answered wrongly: code 1 of the grant begins or ends with a blank",
+            id="blank code",
+        ),
+        pytest.param(
+            grant(codes=(Secret("12 34"), Secret("1234 "))),
+            "answered wrongly: code 2 of the grant begins or ends with a blank",
+            id="blank after a code",
+        ),
+        pytest.param(
             grant(codes=(Secret("1"),) * 11),
             "answered wrongly: the grant holds 11 codes, more than 10",
             id="many codes",
@@ -259,9 +271,9 @@ def test_error_of_the_contract_passes_with_its_attribution(error: MpmError) -> N
 # --- after an effect may have left ----------------------------------------------------------------
 
 
-def after_post(server: RawServer, then: Callable[[], object]) -> CompanyPlugins:
+def after_post(server: RawServer, then: Callable[[], object], **declared: str) -> CompanyPlugins:
     class Minting:
-        manifest = manifest()
+        manifest = manifest(**declared)
 
         def __init__(self, settings: object, runtime: object) -> None:
             del settings
@@ -311,6 +323,42 @@ def test_grant_that_cannot_be_used_is_kept_as_evidence() -> None:
     assert isinstance(error, OutcomeUnknown)
     assert error.evidence is other
     assert "1234" not in f"{error!r}{error.__notes__}"
+
+
+NOT_TWENTY = (
+    "answered wrongly: code 1 of the grant does not match [0-9]{20}, the plugin's token_pattern"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("1111222233334444555", id="M9 wrong length"),
+        pytest.param("1111222233334444555x", id="M9 no digits"),
+        pytest.param("111122223333444455556", id="a digit more"),
+    ],
+)
+def test_a_code_that_is_no_token_of_the_manufacturer_is_kept_as_evidence(code: str) -> None:
+    other = attrs.evolve(GRANT, codes=(Secret(code),))
+    with serving(answers()) as server:
+        calling = after_post(server, lambda: other, token_pattern="[0-9]{20}")
+        error = failure_of(lambda: generate(calling))
+    assert isinstance(error, OutcomeUnknown)
+    assert str(error) == f"{WHOSE} mpm_generate_token {NOT_TWENTY}. {UNSURE}"
+    assert error.evidence is other
+    assert code not in f"{error!r}{error.__notes__}"
+
+
+def test_a_code_as_the_manufacturer_makes_them_is_believed() -> None:
+    good = attrs.evolve(GRANT, codes=(Secret("11112222333344445555"),))
+    with serving(answers()) as server:
+        assert generate(after_post(server, lambda: good, token_pattern="[0-9]{20}")) is good
+
+
+@pytest.mark.parametrize("hook", ["mpm_find_token", "mpm_clear_device", "mpm_switch_device"])
+def test_every_hook_that_grants_keeps_to_the_token_pattern(hook: str) -> None:
+    check = check_of(hook, re.compile("[0-9]{20}"))
+    assert check(GRANT, {"device": device(), "charge": CHARGE}) == NOT_TWENTY.partition(": ")[2]
 
 
 def test_lost_answer_of_a_mint_call_is_unknown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import ClassVar
 
@@ -50,6 +51,7 @@ def manifest(**changes: object) -> Manifest:
         minimum_amount="1",
         maximum_amount="199.50",
         serial_pattern="[0-9]{2}",
+        token_pattern="[0-9]{20}",
         example_serial="47",
         url_settings=("api_url",),
         result_codes=(CODE,),
@@ -115,6 +117,18 @@ def test_a_sound_manifest_has_no_problem():
             {"example_serial": "474"},
             "example_serial is '474'; write: one that matches serial_pattern [0-9]{2}",
             id="serial that does not match",
+        ),
+        pytest.param(
+            {"token_pattern": 20},
+            'token_pattern is 20; write: token_pattern=r"[0-9]{20}", what every code matches as a'
+            " whole",
+            id="token as number",
+        ),
+        pytest.param(
+            {"token_pattern": re.compile(b"[0-9]{20}")},
+            "token_pattern is re.compile(b'[0-9]{20}'); write: token_pattern=r\"[0-9]{20}\", what"
+            " every code matches as a whole",
+            id="token as bytes",
         ),
         pytest.param(
             {"energy_step": "100"},
@@ -216,7 +230,7 @@ ANYTHING = st.one_of(
 def test_whatever_stands_in_a_field_is_answered_and_never_fails(name, value):
     try:
         changed = manifest(**{name: value})
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, re.error):
         return  # refused where it is written, by Python or by the manifest itself
     cls = type("Acme", (), {"manifest": changed})
 

@@ -18,18 +18,22 @@ from mpm_core import Money, SimulatedPayment
 from mpm_host.crash_points import CrashPoint
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
+from tests.faults.acme_makers import KEYED_MAKER, LOOKUP_MAKER
 from tests.faults.impatient_telecom import ImpatientTelecom
 from tests.faults.insistent_person import InsistentPerson
 from tests.faults.scene import Scene
 from tests.faults.town import Device
 from tests.faults.waiting import open_orders, wait_until_nothing_is_open
 
-__all__ = ["ALL_MAKERS", "PAYMENTS_PER_LIFE", "CrashWalk"]
+__all__ = ["ALL_MAKERS", "PAYMENTS_PER_LIFE", "CrashWalk", "Stop"]
 
-ALL_MAKERS = ("calin", "sunking", "angaza", "openpaygo", "daly", "calin")
+ALL_MAKERS = (
+    "calin", "sunking", "angaza", "openpaygo", "daly", "calin", KEYED_MAKER, LOOKUP_MAKER,
+)  # fmt: skip
 _ROUND = len(ALL_MAKERS)
 _ROUNDS = 3  # of payments in one life
 _BIKES = 6
+_OF_ONE_MAKER = 3
 PAYMENTS_PER_LIFE = _ROUND * _ROUNDS  # at most, besides those for bikes
 _OVER_A_LEASE = timedelta(minutes=3)
 _OVER_A_LOOK = timedelta(seconds=45)
@@ -46,6 +50,23 @@ _PROMPTING = frozenset({CrashPoint.PUSH_ANNOUNCED, CrashPoint.PUSH_PROMPTED})
 _ASKING = frozenset({CrashPoint.PUSH_QUERIED, CrashPoint.PUSH_BOOKED, CrashPoint.PUSH_NOTED})
 
 
+@attrs.frozen(kw_only=True)
+class Stop:
+    """Where hosts die.
+
+    Attributes:
+        maker: whose order is carried past the point then; nothing for whatever comes there first.
+        hits: how often: the first time it is reached, then the second, ...
+    """
+
+    point: CrashPoint
+    maker: str | None = None
+    hits: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.point} of {self.maker}" if self.maker else str(self.point)
+
+
 @attrs.define(kw_only=True)
 class CrashWalk:
     """Leads hosts to crash points.
@@ -53,14 +74,14 @@ class CrashWalk:
     Attributes:
         telecom: that most pay through.
         attentive: the one that wants reports, listens and prompts phones.
-        died: how often a host died at each point.
+        died: how often a host died at each stop.
     """
 
     scene: Scene
     telecom: ImpatientTelecom
     attentive: ImpatientTelecom
     person: InsistentPerson
-    died: Counter[CrashPoint] = attrs.field(factory=Counter)
+    died: Counter[Stop] = attrs.field(factory=Counter)
     _payments: Iterator[SimulatedPayment] = attrs.field()
     _settled: int = attrs.field(default=0)
     _rounds_left: int = attrs.field(default=0)
@@ -84,18 +105,24 @@ class CrashWalk:
             self.person.begin(1)
             self._wait_for_everything()
 
-    def die_at(self, point: CrashPoint, hit: int) -> bool:
-        """Let a host live until it dies at a point; tell whether it did."""
-        hit = 1 if point in _ACCRUING else hit  # one batch is all there is
+    def die_at(self, stop: Stop, hit: int) -> bool:
+        """Let a host live until it dies at a stop; tell whether it did.
+
+        One of a manufacturer begins when nothing is open: no other's order comes to its point.
+        """
+        hit = 1 if stop.point in _ACCRUING else hit  # one batch is all there is
         self._rounds_left = _ROUNDS
-        self._before(point)
-        self.scene.host.start(crash_at=f"{point}:{hit}")
+        self._before(stop, hit)
+        self.scene.host.start(crash_at=f"{stop.point}:{hit}")
         until = time.monotonic() + _LIFE_SECONDS
         while not (died := self.scene.host.has_died()) and time.monotonic() < until:
-            self._provoke(point, hit)
+            if stop.maker is None:
+                self._provoke(stop.point, hit)
+            else:
+                self._provoke_with(stop.maker, stop.point, hit)
             self._wait_a_tick()
         self.scene.host.kill()
-        self.died[point] += died
+        self.died[stop] += died
         self.scene.clock.move(_OVER_A_LEASE)
         return died
 
@@ -115,10 +142,12 @@ class CrashWalk:
         while time.monotonic() < until and not self.scene.host.has_died():
             time.sleep(0.01)
 
-    def _before(self, point: CrashPoint) -> None:
-        if point in _ACCRUING:
+    def _before(self, stop: Stop, hit: int) -> None:
+        if stop.maker is not None and stop.point is CrashPoint.LOOK_DECIDED:
+            self._lose_answers_of(stop.maker, hit)
+        if stop.point in _ACCRUING:
             self.scene.clock.move(_OVER_A_DAY)
-        if point is CrashPoint.LOOK_UP_ANSWERED:
+        if stop.point is CrashPoint.LOOK_UP_ANSWERED:
             for _ in range(_ROUND):
                 self.scene.town.settle(self._next_number(), "sunking")
 
@@ -135,10 +164,22 @@ class CrashWalk:
         elif point not in _ACCRUING and point is not CrashPoint.LOOK_UP_ANSWERED:
             if point is CrashPoint.LOOK_DECIDED:
                 self._lose_an_answer()
-                self.scene.clock.move(_OVER_A_LOOK)
+                self._let_a_look_fall_due()
             self._pay_a_round()
             if point in _TELLING and self.attentive.is_idle:
                 self._pay_for_new_meters(1)
+
+    def _provoke_with(self, maker: str, point: CrashPoint, hit: int) -> None:
+        """Bring a point about with orders of one manufacturer only."""
+        if point is CrashPoint.LOOK_DECIDED:
+            self._let_a_look_fall_due()
+        if self._may_begin_a_round(is_idle=self.telecom.is_idle):
+            self._pay_for_new(maker, max(hit, _OF_ONE_MAKER))
+
+    def _let_a_look_fall_due(self) -> None:
+        """Let time pass unless somebody calls: while a slow host starts, a proof would run out."""
+        if self.telecom.is_idle:
+            self.scene.clock.move(_OVER_A_LOOK)
 
     def _pay_a_round(self) -> None:
         """Let each kind of device be paid, unless enough is under way: a host may be slow."""
@@ -168,14 +209,15 @@ class CrashWalk:
         if running >= count:
             self.scene.clock.move(_OVER_A_WEEK)
         elif not self._is_busy():
-            self._pay_for_new_bikes()
+            # Once for each: weeks pass here, and what pays for arrears buys no time.
+            self._pay_for_new("daly", _BIKES)
         else:
             self.scene.clock.move(_OVER_A_LOOK)  # what waits for its time may be a bike's
 
-    def _pay_for_new_bikes(self) -> None:
-        """Pay once for each: weeks pass here, and what pays for arrears buys no time."""
-        bikes = tuple(self.scene.town.settle(self._next_number(), "daly") for _ in range(_BIKES))
-        self._release(_payments_of(bikes, f"BIKE{self._settled}N"), _BIKES)
+    def _pay_for_new(self, maker: str, count: int) -> None:
+        """Pay once for each of some new devices."""
+        devices = tuple(self.scene.town.settle(self._next_number(), maker) for _ in range(count))
+        self._release(_payments_of(devices, f"NEW{self._settled}N"), count)
 
     def _pay_for_new_meters(self, count: int) -> None:
         """Pay through the telecom that wants reports."""
@@ -203,9 +245,12 @@ class CrashWalk:
 
         An order whose answers are lost until its look after six hours waits for a day's end.
         """
-        for maker in ("calin", "angaza"):
-            self.scene.simulators[maker].clear_faults()
-            self.scene.simulators[maker].set_fault("lose_answer", times=1)
+        for maker in ("calin", "angaza", KEYED_MAKER, LOOKUP_MAKER):
+            self._lose_answers_of(maker, 1)
+
+    def _lose_answers_of(self, maker: str, count: int) -> None:
+        self.scene.simulators[maker].clear_faults()
+        self.scene.simulators[maker].set_fault("lose_answer", times=count)
 
     def _release(self, payments: Iterator[SimulatedPayment], count: int) -> None:
         self.telecom.release([next(payments) for _ in range(count)])

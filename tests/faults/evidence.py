@@ -26,6 +26,7 @@ _BOOKED = [
     status.value for status in PaymentStatus if status.is_booked or status is PaymentStatus.REVERSED
 ]
 _DOUBT = (OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.PARKED)
+_Order = sa.Row[tuple[str, int | None, str, int]]  # serial, quantity, status, attempts
 Sold = tuple[str, int | None]  # serial, and watt-hours or days; an unlock has no quantity
 
 
@@ -35,7 +36,7 @@ class Findings:
 
     Attributes:
         lost: acknowledged payments that are not booked.
-        doubled: sales a manufacturer made beyond one for each order.
+        doubled: sales a manufacturer made beyond one for each order, of unlocks for each attempt.
         orphans: sales that belong to no issued token and to no order in doubt.
         invented: tokens that no manufacturer sold.
         ledger: what `mpm verify` finds.
@@ -70,8 +71,11 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
             for code in json.loads(scene.opened.vault.open(row.codes))
         }
     sold = Counter(sale for sale, _ in sales)
-    ordered = Counter((row.serial, row.quantity) for row in orders)
-    doubt = Counter((row.serial, row.quantity) for row in orders if _may_have_been_sold(row))
+    ordered: Counter[Sold] = Counter()
+    doubt: Counter[Sold] = Counter()
+    for row in orders:
+        ordered[row.serial, row.quantity] += _most_sales(row)
+        doubt[row.serial, row.quantity] += _most_sales_without_token(row)
     unissued = Counter(sale for sale, code in sales if (sale[0], code) not in codes)
     return Findings(
         lost=tuple(sorted(set(acknowledged) - booked)),
@@ -82,19 +86,34 @@ def examine(scene: Scene, acknowledged: Mapping[str, bytes]) -> Findings:
     )
 
 
-def _may_have_been_sold(order: sa.Row[tuple[str, int | None, str]]) -> bool:
-    """Tell whether a sale may belong to an order that has no token.
+def _most_sales(order: _Order) -> int:
+    """Return how often a manufacturer may have been asked for an order's token.
 
-    An unlock that a death interrupted is queued to be asked again; see `_sales`.
+    Being unlocked is a state: whoever dies between asking and answer rightly asks again, but each
+    time commits an attempt first.
     """
-    is_unlock = order.quantity is None
-    return order.status in _DOUBT or (is_unlock and order.status == OrderStatus.QUEUED)
+    return order.attempts if order.quantity is None else 1
+
+
+def _most_sales_without_token(order: _Order) -> int:
+    """Return how many sales of an order may have brought nothing."""
+    if order.quantity is None:
+        return order.attempts - (order.status == OrderStatus.ISSUED)
+    return int(order.status in _DOUBT)
 
 
 _BOOKED_REFERENCES = sa.select(t.payments.c.reference).where(t.payments.c.status.in_(_BOOKED))
 _IS_BLIND = t.instances.c.name.in_(BLIND_MAKERS)
 _ORDERS = (
-    sa.select(t.devices.c.serial, t.orders.c.quantity, t.orders.c.status)
+    sa.select(
+        t.devices.c.serial,
+        t.orders.c.quantity,
+        t.orders.c.status,
+        sa.select(sa.func.count())
+        .where(t.attempts.c.order_id == t.orders.c.id)
+        .scalar_subquery()
+        .label("attempts"),
+    )
     .join(t.devices, t.devices.c.id == t.orders.c.device_id)
     .join(t.instances, t.instances.c.id == t.devices.c.instance_id)
     .where(_IS_BLIND)
@@ -116,13 +135,7 @@ def sold_codes(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _sales(scene: Scene) -> list[tuple[Sold, str]]:
-    """Return every sale and its code.
-
-    Being unlocked is a state: whoever dies between asking and answer rightly asks again, and of a
-    device's unlocks the last is the one that was sold.
-    """
-    calin, tokens = scene.simulators["calin"], list(scene.simulators["sunking"].tokens)
+    calin, sunking = scene.simulators["calin"], scene.simulators["sunking"]
     energy = [((sale.serial, sale.watt_hours), sale.code) for sale in list(calin.sales)]
-    days = [((token.serial, token.days), token.code) for token in tokens if token.days is not None]
-    unlocks = {(token.serial, None): token.code for token in tokens if token.days is None}
-    return [*energy, *days, *unlocks.items()]
+    days = [((token.serial, token.days), token.code) for token in list(sunking.tokens)]
+    return [*energy, *days]

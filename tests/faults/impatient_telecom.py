@@ -87,6 +87,7 @@ class ImpatientTelecom:
 
     Attributes:
         line: how it calls; Airtel's unless told otherwise.
+        took: seconds of each call that was answered, whatever the answer.
     """
 
     scene: Scene
@@ -97,6 +98,7 @@ class ImpatientTelecom:
     acknowledged: dict[str, bytes] = attrs.field(factory=dict)
     differing: list[str] = attrs.field(factory=list)
     refused: list[str] = attrs.field(factory=list)
+    took: list[float] = attrs.field(factory=list)
     _waiting: queue.SimpleQueue[SimulatedPayment | None] = attrs.field(factory=queue.SimpleQueue)
     _open: int = attrs.field(default=0)
     _heard: dict[str, str] = attrs.field(factory=dict)
@@ -146,7 +148,7 @@ class ImpatientTelecom:
                 if not self._changed.wait_for(lambda: self._open < before, timeout=seconds):
                     raise TimeoutError(
                         f"{before} payments are under way, and none was answered for "
-                        f"{seconds:.0f} seconds. Those that call hear: {self._heard}."
+                        f"{seconds:.0f} seconds. Those that call hear: {dict(self._heard)}."
                     )
 
     def wait_for_more(self, count: int, seconds: float) -> None:
@@ -215,6 +217,7 @@ class ImpatientTelecom:
             call = sign()
             if call is None:
                 return SimulatedReply(status=200, body=b"<STATUS>400</STATUS>")
+            began = time.monotonic()
             try:
                 answer = http.post(
                     f"{url}/{call.path}", headers=dict(call.headers), content=call.body
@@ -222,6 +225,7 @@ class ImpatientTelecom:
             except httpx.TransportError as error:
                 self._heard[payment.reference] = repr(error)
             else:
+                self.took.append(time.monotonic() - began)
                 if not self._says_ask_again(answer):
                     return SimulatedReply(status=answer.status_code, body=answer.content)
                 self._heard[payment.reference] = f"{answer.status_code} {answer.text}"

@@ -45,7 +45,7 @@ _PRELOADED = (
     "importlib_metadata._adapters", "packaging.requirements", "uvicorn.lifespan.off",
     "uvicorn.loops.uvloop", "uvicorn.protocols.websockets.auto", "xml.sax", "zipp.glob",
     "mpm_africastalking.plugin", "mpm_airtel.plugin", "mpm_angaza.plugin", "mpm_calin.plugin",
-    "mpm_daly.plugin", "mpm_openpaygo.plugin", "mpm_sunking.plugin",
+    "mpm_daly.plugin", "mpm_openpaygo.plugin", "mpm_sunking.plugin", "tests.kit.acme_meters",
 )  # fmt: skip
 # A test takes minutes: what the engine remembers for an hour is to be forgotten within them.
 _LIMITS = WorkLimits(poll=0.05, engine_poll=0.1, keep_finished=timedelta(seconds=5))

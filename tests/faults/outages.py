@@ -15,11 +15,12 @@ import psycopg
 import sqlalchemy as sa
 
 from mpm_host.database.engines import Engines
+from tests.support.full_disk import full_disk
 from tests.support.restartable_postgres import RestartablePostgres
 
 __all__ = ["POSTGRESQL_OUTAGES", "SQLITE_OUTAGES", "Outage", "Place", "set_read_only"]
 
-_SMALLEST_FILE = 4096  # bytes; every write beyond fails as on a full disk
+_SMALLEST_FILE = 4096  # bytes; every write beyond fails
 _SECONDS_TO_READ_IT = 0.3
 
 
@@ -116,8 +117,14 @@ def _sqlite_locked(place: Place) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sqlite_full(_place: Place) -> Iterator[None]:
-    """A limit on the size of files fails writes as a full disk does."""
+def _sqlite_full(place: Place) -> Iterator[None]:
+    with full_disk(place.engines):
+        yield
+
+
+@contextlib.contextmanager
+def _sqlite_broken(_place: Place) -> Iterator[None]:
+    """A limit on the size of files fails writes with an error that is not *no room*."""
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_SMALLEST_FILE, unlimited[1]))
     try:
@@ -178,6 +185,7 @@ POSTGRESQL_OUTAGES = (
 SQLITE_OUTAGES = (
     Outage(name="sqlite-locked", begin=_sqlite_locked, can_be_read=True),
     Outage(name="sqlite-full", begin=_sqlite_full, can_be_read=True),
+    Outage(name="sqlite-broken", begin=_sqlite_broken, can_be_read=True),
     Outage(name="sqlite-gone", begin=_sqlite_gone, can_be_read=False),
     Outage(name="sqlite-read-only", begin=_sqlite_read_only, can_be_read=True),
 )

@@ -18,6 +18,7 @@ from mpm_core import DeviceMapping
 from mpm_host.database import tables as t
 from mpm_host.orders.order_rules import OrderStatus
 from tests.faults.scene import Scene
+from tests.faults.sold_under_key import not_issued
 
 __all__ = ["type_all_codes", "unrecovered"]
 
@@ -32,6 +33,7 @@ def unrecovered(scene: Scene, since: datetime) -> list[str]:
     with scene.opened.engines.read.connect() as connection:
         return [
             *_vendor_counted_otherwise(scene, connection),
+            *not_issued(scene),
             *_switched_otherwise(scene, connection, since),
             *_not_told(scene, connection),
             *_forgotten(connection),
@@ -50,12 +52,10 @@ def _vendor_counted_otherwise(scene: Scene, connection: Connection) -> Iterator[
     ).scalars()
     for serial in open_orders:
         yield f"an order of {serial} is still open"
-    for device in scene.devices:
-        serial = device.serial
-        if serial.startswith("SERIAL-"):
-            counted = scene.simulators["angaza"].grants(serial)
-            if counted != issued[serial]:
-                yield f"{serial} was granted {counted} times, issued {issued[serial]} times"
+    for serial in connection.execute(_orders(t.devices.c.serial, "angaza").distinct()).scalars():
+        counted = scene.simulators["angaza"].grants(serial)
+        if counted != issued[serial]:
+            yield f"{serial} was granted {counted} times, issued {issued[serial]} times"
 
 
 def _switched_otherwise(scene: Scene, connection: Connection, since: datetime) -> Iterator[str]:

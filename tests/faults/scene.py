@@ -25,6 +25,12 @@ from mpm_host.encryption import new_key
 from mpm_host.host import Host
 from mpm_openpaygo.simulator import OpenPaygoSimulator
 from mpm_sunking.simulator import SunKingSimulator
+from tests.faults.acme_makers import (
+    KEYED_MAKER,
+    LOOKUP_MAKER,
+    KeyedSimulator,
+    LookupSimulator,
+)
 from tests.faults.attentive_pay import AttentiveSimulator
 from tests.faults.killable_host import (
     KillableHost,
@@ -52,6 +58,8 @@ _WITHOUT_CLOCK: Mapping[str, Callable[[], Simulator]] = {
     "openpaygo": OpenPaygoSimulator,
     "africastalking": AfricasTalkingSimulator,
     ATTENTIVE: AttentiveSimulator,
+    KEYED_MAKER: KeyedSimulator,
+    LOOKUP_MAKER: LookupSimulator,
 }
 _PAYMENTS_PER_DEVICE = 4
 _WAY_SECONDS = 0.05

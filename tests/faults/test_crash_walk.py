@@ -1,8 +1,8 @@
 """Every labelled crash point, one after the other: a host dies there, the next one goes on.
 
-Beside manufacturers that can be asked nothing there are those that recover by themselves, a
-gateway, bikes to be switched, a person at the API, and a telecom that prompts phones and listens to
-everything. After some deaths everything is finished and all books are compared.
+Beside manufacturers that can be asked nothing there are those of every recovery, a gateway, bikes
+to be switched, a person at the API, and a telecom that prompts phones and listens to everything.
+After some deaths everything is finished and all books are compared.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import time
 import attrs
 import pytest
 
+from mpm_core import Recovery
 from mpm_host.crash_points import CrashPoint
-from tests.faults.crash_walk import ALL_MAKERS, PAYMENTS_PER_LIFE, CrashWalk
+from tests.faults.acme_makers import KEYED_MAKER, LOOKUP_MAKER
+from tests.faults.crash_walk import ALL_MAKERS, PAYMENTS_PER_LIFE, CrashWalk, Stop
 from tests.faults.evidence import Findings, examine
 from tests.faults.impatient_telecom import ImpatientTelecom, attentive_line
 from tests.faults.insistent_person import InsistentPerson
 from tests.faults.recovered import type_all_codes, unrecovered
 from tests.faults.scene import ATTENTIVE, crash_scene
 from tests.faults.sizes import walked_hits, walked_points
+from tests.faults.sold_under_key import sold_otherwise
 from tests.faults.told import unasked, untold
 from tests.faults.waiting import open_orders
 
@@ -29,7 +32,11 @@ pytestmark = pytest.mark.slow
 
 CLEAN = Findings(lost=(), doubled={}, orphans={}, invented=0, ledger=())
 IDLE_METERS = 3
-PLUGIN = "from tests.faults.attentive_pay import AttentivePay as Plugin\n"
+PLUGINS = {
+    ATTENTIVE: "from tests.faults.attentive_pay import AttentivePay as Plugin\n",
+    KEYED_MAKER: "from tests.kit.acme_meters import AcmeMeters as Plugin\n",
+    LOOKUP_MAKER: "from tests.kit.acme_meters import AcmeLookup as Plugin\n",
+}
 # One of each kind of boundary: what is left out differs from these in no statement of SQL.
 FEW = (
     CrashPoint.BATCH_COMMITTED, CrashPoint.RELAY_MARKED, CrashPoint.VENDOR_ANSWERED,
@@ -37,32 +44,71 @@ FEW = (
 )  # fmt: skip
 
 
+# Where an order is on its way: what it means to die here depends on how its manufacturer recovers.
+OF_AN_ORDER = (
+    CrashPoint.ORDER_PREPARED, CrashPoint.ATTEMPT_WRITTEN, CrashPoint.ATTEMPT_COMMITTED,
+    CrashPoint.VENDOR_ANSWERED, CrashPoint.STEP_WRITTEN, CrashPoint.STEP_COMMITTED,
+    CrashPoint.LOOK_DECIDED,
+)  # fmt: skip
+ONE_OF_EACH_RECOVERY = ("calin", "angaza", "openpaygo", KEYED_MAKER, LOOKUP_MAKER)
+# Nothing that is computed here gets lost on its way, so that it had to be looked after.
+NEVER_COMES = (CrashPoint.LOOK_DECIDED, "openpaygo")
+# With every commit: a sale nobody heard of; a look at one, and what it found not written.
+SOLD_AND_FOUND = (
+    Stop(point=CrashPoint.VENDOR_ANSWERED, maker=KEYED_MAKER),
+    Stop(point=CrashPoint.LOOK_DECIDED, maker=LOOKUP_MAKER),
+)
+
+
 @attrs.frozen(kw_only=True)
 class Route:
     """Where a walk leads.
 
     Attributes:
-        points: where hosts die, in this order.
-        hits: how often at each: the first time it is reached, then the second, ...
-        finish_every: after how many points everything is finished and compared.
+        stops: where hosts die, in this order.
+        finish_every: after how many stops everything is finished and compared, besides before
+            and after each stop of one manufacturer.
     """
 
-    points: tuple[CrashPoint, ...]
-    hits: int
+    stops: tuple[Stop, ...]
     finish_every: int
+
+    def finishes_after(self, number):
+        """Tell whether everything is finished after so many stops."""
+        if number == len(self.stops) or number % self.finish_every == 0:
+            return True
+        return any(stop.maker for stop in self.stops[number - 1 : number + 1])
+
+
+def every_stop(points, hits):
+    """Return a stop for each point; for those of an order also one for each recovery.
+
+    Together these are as often died at as the others, but each once.
+    """
+    makers = (None, *ONE_OF_EACH_RECOVERY)
+    return tuple(
+        Stop(point=point, maker=maker, hits=-(-hits // len(makers)))
+        if point in OF_AN_ORDER
+        else Stop(point=point, hits=hits)
+        for point in points
+        for maker in (makers if point in OF_AN_ORDER else [None])
+        if (point, maker) != NEVER_COMES
+    )
 
 
 def walk_along(walk, route):
-    """Die at every point of a route; return what was found after which point."""
+    """Die at every stop of a route; return what was found after which stop."""
     found = {}
-    for number, point in enumerate(route.points, start=1):
-        for hit in range(1, route.hits + 1):
-            if not walk.die_at(point, hit):
-                found[f"{point}:{hit}"] = "was not reached"
+    for number, stop in enumerate(route.stops, start=1):
+        for hit in range(1, stop.hits + 1):
+            if not walk.die_at(stop, hit):
+                found[f"{stop}:{hit}"] = "was not reached"
             if (corpse := examine(walk.scene, walk.acknowledged)) != CLEAN:
-                found[f"{point}:{hit}, dead"] = corpse
-        if number % route.finish_every == 0 or number == len(route.points):
-            found |= {f"{point}, {what}": wrong for what, wrong in finished(walk).items()}
+                found[f"{stop}:{hit}, dead"] = corpse
+            if wrong := sold_otherwise(walk.scene):
+                found[f"{stop}:{hit}, sold"] = wrong
+        if route.finishes_after(number):
+            found |= {f"{stop}, {what}": wrong for what, wrong in finished(walk).items()}
     return found
 
 
@@ -73,6 +119,7 @@ def finished(walk):
     wrong = {
         "finished": None if books == CLEAN else books,
         "recovered": unrecovered(walk.scene, since),
+        "sold": sold_otherwise(walk.scene),
         "told": untold(walk.scene),
         "asked": unasked(walk.scene, walk.person.pushed),
     }
@@ -104,24 +151,32 @@ def walking(folder, database_url, payments):
 def lead(folder, database_url, route, capsys):
     """Walk a route and compare everything."""
     began = time.monotonic()
-    payments = (len(route.points) * route.hits + 1) * PAYMENTS_PER_LIFE
-    with walking(folder, database_url, payments) as walk:
+    lives = 1 + sum(stop.hits for stop in route.stops if stop.maker is None)
+    with walking(folder, database_url, lives * PAYMENTS_PER_LIFE) as walk:
         walk.live_through()
         found = walk_along(walk, route)
         rejected = type_all_codes(walk.scene)
         orders = open_orders(walk.scene)
         heard = walk.scene.simulators[ATTENTIVE].heard
+        keyed, asked = (walk.scene.simulators[maker] for maker in (KEYED_MAKER, LOOKUP_MAKER))
+        recoveries = set(recoveries_of(walk.scene))
     with capsys.disabled():
         print(  # noqa: T201 - the counts are the point of the report
-            f"\n{database_url.partition(':')[0]}: {len(walk.died)} crash points, "
+            f"\n{database_url.partition(':')[0]}: {len({stop.point for stop in walk.died})} crash "
+            f"points in {len(walk.died)} stops, "
             f"{walk.died.total()} deaths, {len(walk.acknowledged)} payments acknowledged, "
             f"{len(walk.person.done)} taken back, {len(walk.person.pushed)} pushed, {len(heard)} "
             f"facts told {heard.total()} times, orders {dict(orders)}, "
+            f"{len(keyed.sales)} keyed sales asked for {keyed.asked.total()} times, "
+            f"{asked.finds} look-ups of {len(asked.sales)} sales, "
             f"{time.monotonic() - began:.0f} s"
         )
     assert found == {}
     assert rejected == []
-    assert dict(walk.died) == dict.fromkeys(route.points, route.hits)  # no label is dead
+    assert dict(walk.died) == {stop: stop.hits for stop in route.stops}  # no label is dead
+    assert recoveries == set(Recovery)
+    assert keyed.sales != []
+    assert asked.sales != []
     for telecom in (walk.telecom, walk.attentive):
         assert telecom.acknowledged != {}
         assert (telecom.refused, telecom.differing) == ([], [])
@@ -130,9 +185,20 @@ def lead(folder, database_url, route, capsys):
     assert (walk.person.refused, walk.person.differing) == ([], [])
 
 
+def recoveries_of(scene):
+    """Return how the manufacturers that are there say they recover."""
+    return [
+        operation.recovery
+        for instance in scene.opened.house.directory.instances.values()
+        if instance.facts is not None
+        for operation in instance.facts.operations.values()
+    ]
+
+
 @pytest.fixture(autouse=True)
-def _attentive_plugin(plugin_folder):
-    plugin_folder.install(ATTENTIVE, code=PLUGIN)
+def _plugins(plugin_folder):
+    for name, code in PLUGINS.items():
+        plugin_folder.install(name, code=code)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +213,9 @@ def test_dying_once_at_a_crash_point_loses_nothing_and_doubles_nothing(
     tmp_path, database_url, points, capsys
 ):
     """On SQLite at every point; the same every time, so that it can be part of every commit."""
-    lead(tmp_path, database_url, Route(points=points, hits=1, finish_every=8), capsys)
+    stops = tuple(Stop(point=point) for point in points)
+    stops += tuple(stop for stop in SOLD_AND_FOUND if stop.point in points)
+    lead(tmp_path, database_url, Route(stops=stops, finish_every=8), capsys)
 
 
 @pytest.mark.long
@@ -162,5 +230,5 @@ def test_dying_once_at_a_crash_point_loses_nothing_and_doubles_nothing(
 def test_dying_at_any_crash_point_loses_nothing_and_doubles_nothing(
     tmp_path, database_url, hits, capsys
 ):
-    route = Route(points=walked_points(), hits=hits, finish_every=1)
+    route = Route(stops=every_stop(walked_points(), hits), finish_every=1)
     lead(tmp_path, database_url, route, capsys)

@@ -18,6 +18,7 @@ from mpm_host.plugins.diagnosis import diagnose
 from tests.support.table_contents import differences
 
 METERS = 12
+WHILE = 60.0  # seconds; far longer than until somebody looks at the queues again
 POISON = "47000124700"
 PHONE = "+255781230001"
 
@@ -64,15 +65,28 @@ def spell_kind(world, kind):
 
 
 def wait_until_set_aside(world, clock):
-    query = sa.select(t.payments.c.id).where(t.payments.c.reason == "set_aside")
-    for _ in range(200):
-        with world.host.engines.read.connect() as connection:
-            found = connection.execute(query).scalar_one_or_none()
-        if found is not None:
-            return found
+    """Move the clock on to each next try, and wait until that one has failed."""
+    seen = poisoned_order(world)
+    while seen.reason != "set_aside":
         clock.ahead += timedelta(minutes=3)  # more than until it is handed over again
-        time.sleep(0.2)
-    raise TimeoutError("It was never set aside.")
+        seen = wait_for_next_failure(world, seen)
+    return seen.payment_id
+
+
+def wait_for_next_failure(world, seen):
+    until = time.monotonic() + WHILE
+    while (now := poisoned_order(world)) == seen:
+        if time.monotonic() > until:
+            raise TimeoutError(f"Nobody tried the order that failed last: {seen}.")
+        time.sleep(0.05)
+    return now
+
+
+def poisoned_order(world):
+    o, d = t.orders.c, t.devices.c
+    query = sa.select(o.payment_id, o.reason, o.failures).join(t.devices, d.id == o.device_id)
+    with world.host.engines.read.connect() as connection:
+        return connection.execute(query.where(d.serial == POISON)).one()
 
 
 def test_poison_work_is_set_aside_and_everything_else_goes_on(world, clock):

@@ -82,6 +82,7 @@ class Run:
         assert guilty == {}, f"seed {run.seed}"
         assert self.endings == [], f"seed {run.seed}"
         assert (self.acknowledged, self.refused, self.differing) == (run.payments, [], [])
+        assert self.in_hand > 0, f"nobody was killed at work: this run proves nothing; {run.seed}"
 
 
 def run_with_kills(folder, database, run):

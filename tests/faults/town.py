@@ -22,6 +22,7 @@ from mpm_host.registration.plan_terms import PlanTerms
 from mpm_host.registration.registration import NewCustomer, NewDevice, RegistrationRequest, register
 from mpm_host.registration.sales import SaleRequest, sell
 from mpm_host.registration.tariff_book import AccessRateTerms, TariffTerms, create_tariff
+from tests.faults.acme_makers import KEYED_MAKER, LOOKUP_MAKER
 
 __all__ = ["Device", "Town", "settle_town"]
 
@@ -32,6 +33,8 @@ _SERIALS = {
     "angaza": "SERIAL-{}",
     "daly": "DL{:010d}",
     "openpaygo": "OPG-{:06d}",
+    KEYED_MAKER: "AK-{:06d}",
+    LOOKUP_MAKER: "AL-{:06d}",
 }
 
 

@@ -79,7 +79,7 @@ COMMANDS = {  # words: its arguments, its options
     "plugins new": ("NAME", "--kind"),
     "import": ("SLUG FILE", "--dry-run"),
     "pay": ("SLUG INSTANCE", "--serial --amount --msisdn"),
-    "payments list": ("SLUG", "--status --serial --json"),
+    "payments list": ("SLUG", "--status --serial --needs-person --json"),
     "payments show": ("ID", "--json"),
     "payments retry": ("ID", BY),
     "payments release": ("ID", BY),
@@ -172,7 +172,7 @@ BODIES = {  # request: what its body must have at least, what it may have
 }  # fmt: skip
 WITHOUT_BODY = {  # request: what its query may have
     "GET /customers/{id}": "",
-    "GET /payments": "status serial cursor",
+    "GET /payments": "status serial needs_person cursor",
     "GET /payments/{id}": "",
     "DELETE /sales/{id}": "",
     "POST /imports": "",

@@ -346,8 +346,7 @@ class AcmeSimulator:
             known = unquote(path.removeprefix("meters/")) in self._meters
             return _json(200, {"ok": True}) if known else _json(404, {"reason": "no such meter"})
         if path.startswith("sales/"):
-            sale = self._sales.get(path.removeprefix("sales/"))
-            return _json(200, sale) if sale else _json(404, {"reason": "no such sale"})
+            return self._find(path.removeprefix("sales/"))
         if not path:
             return _json(200, {})
         return self._change(path, json.loads(request.body, parse_float=Decimal))
@@ -362,7 +361,7 @@ class AcmeSimulator:
             if path == "targets":
                 return spoil_answer(fault, self._set_target(asked))
             if path != "sales" or asked["key"] not in self._sales:
-                self._sales[asked["key"]] = self._mint(asked["meter"], Decimal(asked["kwh"]))
+                self._sales[asked["key"]] = self._mint(asked)
             return spoil_answer(fault, _json(200, self._sales[asked["key"]]))
 
     def _set_target(self, asked: Mapping[str, Any]) -> SimulatedReply:
@@ -372,10 +371,15 @@ class AcmeSimulator:
             self._given.append(asked["meter"])
         return _json(200, {"code": 0, "meter": asked["meter"]})
 
-    def _mint(self, meter: str, kwh: Decimal) -> dict[str, object]:
+    def _find(self, key: str) -> SimulatedReply:
+        sale = self._sales.get(key)
+        return _json(200, sale) if sale else _json(404, {"reason": "no such sale"})
+
+    def _mint(self, asked: Mapping[str, Any]) -> dict[str, object]:
+        meter = asked["meter"]
         self._given.append(meter)
         code = f"{len(self._given):0{CODE_LENGTH}d}"
-        self._meters[meter][code] = int(kwh * 1000)
+        self._meters[meter][code] = int(Decimal(asked["kwh"]) * 1000)
         return {"code": 0, "meter": meter, "token": code}
 
 

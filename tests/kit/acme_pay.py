@@ -244,7 +244,8 @@ class AcmePay:
         word = body.get("status") if isinstance(body, dict) else None
         if answer.status != 200 or word not in states:
             raise answer.unusable("it is not about a push")
-        return ProviderState(state=states[word], receipt=body.get("receipt"))
+        amount = self.amount(body) if "amount" in body else None
+        return ProviderState(state=states[word], receipt=body.get("receipt"), amount=amount)
 
     @hookimpl
     def mpm_report_payment(
@@ -304,6 +305,7 @@ class AcmePaySimulator:
 
     def __init__(self) -> None:
         self._pushes: dict[str, str] = {}  # how each stands, by its key
+        self._amounts: dict[str, str] = {}  # what was paid, where it says so, by its key
         self.prompts: list[str] = []
         self.reports: list[str] = []
         self._lock = threading.Lock()
@@ -338,17 +340,28 @@ class AcmePaySimulator:
                 self._pushes[key] = "prompted"
             return SimulatedReply(body=b'{"status":"prompted"}')
         if path.startswith("push/"):
-            state = self._pushes.get(path.removeprefix("push/"), "unknown")
+            key = path.removeprefix("push/")
+            state = self._pushes.get(key, "unknown")
             more = {"receipt": "MP-1"} if state == "paid" else {}
+            if key in self._amounts:
+                more["amount"] = self._amounts[key]
             return SimulatedReply(body=json.dumps({"status": state, **more}).encode())
         if path == "report":
             self.reports.append(json.loads(request.body)["id"])
         return SimulatedReply(body=b"{}")
 
-    def answer_push(self, key: str, state: str) -> None:
-        """Let the payer of a push pay (`paid`) or not (`failed`), or forget it (`unknown`)."""
+    def answer_push(self, key: str, state: str, amount: str | None = None) -> None:
+        """Let the payer of a push pay (`paid`) or not (`failed`), or forget it (`unknown`).
+
+        Args:
+            key: of the push.
+            state: how it stands from now on.
+            amount: what was paid; without it nothing is said of the amount.
+        """
         with self._lock:
             self._pushes[key] = state
+            if amount is not None:
+                self._amounts[key] = amount
 
     def notice_call(self, key: str, event: str) -> SimulatedCall:
         """Return the call that tells what became of a push."""

@@ -283,6 +283,8 @@ class Oracle:
     def change_plan(self, customer, plan, what, number, sold_on, stored):
         """Change a sale; tell whether it is allowed, and whether its device is paid off by it."""
         if what == "delete":
+            if self.has_open(plan.device_serial):
+                return False, False
             self._replace_plan(customer, plan, None)
             self.deleted.append(plan)
             return True, False
@@ -292,6 +294,15 @@ class Oracle:
         after = attrs.evolve(plan, rows=merged_rows(plan, *rows, self.booked, stored))
         self._replace_plan(customer, plan, after)
         return True, settles(plan, after)
+
+    def has_open(self, serial):
+        """Tell whether a device has an order that is not over, or was refused and not decided."""
+        return any(
+            order.serial == serial and order.status in {*OPEN, "refused"}
+            for paid in self.payments.values()
+            if paid.fixed is None
+            for order in paid.counting
+        )
 
     def _replace_plan(self, customer, plan, after):
         account = self.accounts[customer]
@@ -392,8 +403,10 @@ class Oracle:
                 self._issue(order)
             case "lookup", "not_found" if order.not_found:
                 self._requeue(paid, order, doubt=False)
+            case "lookup", "not_found":
+                order.not_found = 1  # however late: the next such answer ends the doubt
             case "lookup", _:
-                order.not_found = int(answer == "not_found")
+                order.not_found = 0
                 self._in_doubt(order)
             case _:
                 order.status = "parked"

@@ -11,30 +11,49 @@ import pytest
 import sqlalchemy as sa
 
 from mpm_host.database import tables as t
-from tests.faults.scene import crash_scene
+from mpm_host.orders.order_rules import OrderStatus
+from tests.faults.doubt import badly_ended, orders_in_hand
+from tests.faults.scattered_host import bury, let_time_pass
+from tests.faults.scene import BLIND_MAKERS, crash_scene
+from tests.faults.waiting import wait_until_nothing_is_open
+from tests.operations.hesitant_host import BEGUN, begin_few
 from tests.operations.stage import staged, wait_until
+from tests.support.engine_records import engine_rows
 from tests.support.table_contents import differences
 from tests.support.telecom_calls import airtel_headers, airtel_process
 
 OVER_THE_PATIENCE = timedelta(minutes=3)
 PAYMENTS = 12
+PENDING = "PENDING"  # as the engine says of what a process has claimed
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_work_of_a_dead_worker_is_carried_out_by_the_other(tmp_path, database_url):
-    with crash_scene(tmp_path, database_url, payments=4 * PAYMENTS, makers=["calin"]) as scene:
-        maker = scene.distant["calin"]
-        maker.hold_answers()
+    """Trap 2: the engine keeps what it had claimed for it; its rows are due again all the same."""
+    with crash_scene(tmp_path, database_url, payments=4 * PAYMENTS, variant=begin_few) as scene:
+        makers = [scene.distant[name] for name in set(BLIND_MAKERS)]
+        for maker in makers:
+            maker.hold_answers()
         with scene.host.running():
             pay(scene)
-            assert maker.wait_until_one_is_held(30)
+            wait_until(lambda: len(claimed(scene)) == len(orders(scene)), seconds=30)
+            wait_until(lambda: len(orders_in_hand(scene)) == BEGUN, seconds=30)
             (tmp_path / "other").mkdir()
-            other = attrs.evolve(scene.host, folder=tmp_path / "other", port=free_port())
+            other = attrs.evolve(
+                scene.host, folder=tmp_path / "other", port=free_port(), name="other", variant=None
+            )
             with other.running():
-                scene.host.kill()
-                maker.let_go()
+                doubt = bury(scene, scene.host)
+                for maker in makers:
+                    maker.let_go()
                 scene.clock.move(OVER_THE_PATIENCE)
-                wait_until(lambda: not unfinished(scene), seconds=60, what=str(unfinished(scene)))
+                wait_until_nothing_is_open(
+                    scene, seconds=60, let_time_pass=lambda scene: let_time_pass(scene, doubt)
+                )
+        assert len(doubt) == BEGUN
+        assert statuses(scene, doubt) == {OrderStatus.PARKED}
+        assert statuses(scene, orders(scene) - doubt) == {OrderStatus.ISSUED}
+        assert badly_ended(scene, doubt) == []
         assert differences(scene.opened.engines.read) == []
 
 
@@ -50,12 +69,21 @@ def pay(scene):
             assert answer.status_code == 200
 
 
-def unfinished(scene):
-    """Return the status of orders nobody has brought to an end, or to where a person decides."""
-    query = sa.select(t.orders.c.status, sa.func.count()).group_by(t.orders.c.status)
+def claimed(scene):
+    """Return the orders that the engine has given to a process and seen no end of."""
+    rows = engine_rows(scene.opened.engines.write.url, "workflow_status", "workflow_uuid, status")
+    return orders(scene) & {piece.rpartition(":")[0] for piece, status in rows if status == PENDING}
+
+
+def orders(scene):
     with scene.opened.engines.read.connect() as connection:
-        found = {row[0]: row[1] for row in connection.execute(query)}
-    return {s: n for s, n in found.items() if s in {"queued", "sent", "unknown"}}
+        return set(connection.execute(sa.select(t.orders.c.id)).scalars())
+
+
+def statuses(scene, ids):
+    query = sa.select(t.orders.c.status).where(t.orders.c.id.in_(ids))
+    with scene.opened.engines.read.connect() as connection:
+        return set(connection.execute(query).scalars())
 
 
 def free_port():

@@ -1,8 +1,9 @@
 """The traps of the job engine (dbos) that were found before it was chosen, each with its test.
 
-Dead executors have a test of their own, `test_dead_workers.py`, and so have the records the engine
-keeps (trap 11), `test_engine_records.py`; that a second host on one SQLite file is refused is in
-`host/tests/test_host.py`.
+Dead executors (trap 2) have a test of their own, `test_dead_workers.py`, and so have the records
+the engine keeps (trap 11), `test_engine_records.py`; that a second host on one SQLite file is
+refused is in `host/tests/test_host.py`. Trap 14 is another engine's (procrastinate) that was not
+chosen: it has nothing to be tested here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -23,16 +25,17 @@ from sqlalchemy.engine import Engine
 from mpm_core import Throttled
 from mpm_host.database import tables as t
 from mpm_host.services import Services
-from mpm_host.work import Work, WorkLimits, _executor_id, _open_engine, work_database_url
+from mpm_host.work import Work, WorkLimits, work_database_url
 from mpm_host.work_pace import WorkPace
 from mpm_host.work_sources import SOURCES, any_due
-from tests.operations.stage import wait_until
+from tests.operations.stage import staged, wait_until
 from tests.support.engine_records import change_engine, engine_rows
 from tests.support.order_bench import OrderBench, energy_grant
 from tests.support.table_contents import table_contents
 
 QUICK = WorkLimits(poll=0.05, engine_poll=0.02, drain=5.0)
 IDLE_SECONDS = 6.0
+SLACK = 3  # times as long a busy machine may take
 
 
 class Handled:
@@ -159,8 +162,24 @@ def records(engines, columns="*"):
     return engine_rows(engines.write.url, "workflow_status", columns)
 
 
-def test_trap_1_no_two_processes_ever_share_an_executor_id():
-    assert len({_executor_id() for _ in range(1000)}) == 1000
+def stored_limits(engines):
+    """Return the limits every process begins with, of all queues."""
+    columns = "name, worker_concurrency, polling_interval_sec"
+    rows = engine_rows(engines.write.url, "queues", columns)
+    return {(slots, poll) for name, slots, poll in rows if name in SOURCES}
+
+
+def test_trap_1_no_two_processes_ever_share_an_executor_id(tmp_path, database_url):
+    """Each runs its namesake's unfinished work again, and unless told all have one name."""
+    names = []
+    with staged(tmp_path, database_url, meters=1) as stage, stage.opened() as host:
+        for life in (1, 2):
+            stage.book([f"AIR{life}"])
+            with stage.started(f"worker-{life}.log", "worker"):
+                wait_until(lambda life=life: stage.orders(host)["issued"] == life, seconds=60)
+            rows = records(host.engines, "executor_id, queue_name")
+            names.append({row[0] for row in rows if row[1] == "orders"})
+    assert [len(so_far) for so_far in names] == [1, 2]
 
 
 def test_trap_3_work_that_an_older_release_handed_over_is_done(engines, orders, started):
@@ -182,6 +201,18 @@ def test_trap_3_what_was_queued_when_its_process_died_is_done_by_the_next(engine
     wait_until(lambda: set(slow.keys) | set(handled.keys) >= orders, seconds=30)
 
 
+def test_trap_4_a_queue_is_emptied_at_the_pace_of_its_slots_and_looks(engines, orders, started):
+    """Of a look each second, the engine's own pace, forty pieces in two slots are twenty."""
+    limits = attrs.evolve(QUICK, concurrency=2, engine_poll=0.1)
+    handled = Handled()
+    started(handled, limits)
+    wait_until(lambda: only_orders(handled, orders), seconds=20)
+    began = time.monotonic()
+    wait_until(lambda: len(only_orders(handled, orders)) == 40, seconds=60)
+    expected = 40 / (limits.concurrency / limits.engine_poll)
+    assert time.monotonic() - began < SLACK * expected
+
+
 def test_trap_5_nothing_pickled_is_kept(engines, orders, started):
     handled = Handled()
     started(handled)
@@ -199,11 +230,11 @@ def test_trap_6_the_engine_keeps_its_tables_away_from_ours(engines, started):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_trap_7_the_engines_own_file_takes_writes_while_it_is_read(engines, started):
+    """A file keeps its mode: whoever opens it tells what the engine was given."""
     started(Handled())
-    opened = _open_engine(work_database_url(engines.write.url))
-    with opened.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-    opened.dispose()
+    path = work_database_url(engines.write.url).database
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_trap_8_work_that_waits_holds_no_thread_and_is_done_when_its_time_has_come(
@@ -284,8 +315,10 @@ def test_trap_12_a_piece_of_work_that_runs_twice_changes_nothing_the_second_time
 def test_trap_13_limits_that_another_process_stored_do_not_count(engines, orders, started):
     first = started(Handled(), WorkLimits(concurrency=1000, poll=60, engine_poll=0.5))
     first.stop()
+    assert stored_limits(engines) == {(2000, 0.5)}
     slow = Handled(seconds=0.05)
     started(slow, WorkLimits(concurrency=3, poll=0.05, engine_poll=0.02, drain=5.0))
+    assert stored_limits(engines) == {(6, 0.02)}
     wait_until(lambda: len(only_orders(slow, orders)) == 40, seconds=40)
     # three orders of the one manufacturer, and three look-ups of devices beside them
     assert slow.most <= 2 * 3

@@ -20,6 +20,7 @@ from tests.support.telecom_calls import (
 )
 
 PAYER = "781239991"  # what the telecom sends
+EMAIL = "asha@example.com"
 KINDS = ["sqlite"]
 
 
@@ -40,7 +41,13 @@ def day(tmp_path, sqlite_template):
             with host.engines.read.connect() as connection:
                 callbacks = f"{url}/callbacks/{connection.execute(keys).scalar_one()}/c2b"
             lines = _live(stage, url, callbacks, host)
-            secrets = [*_tokens(host), SECRET, stage.text.partition('api_key = "')[2][:8], PAYER]
+            secrets = [
+                *_tokens(host),
+                SECRET,
+                stage.text.partition('api_key = "')[2][:8],
+                PAYER,
+                EMAIL,
+            ]
         server.terminate()
         assert server.wait(30) == 0
         yield lines + stage.log("serve.log").splitlines(), secrets
@@ -65,6 +72,7 @@ def _live(stage, url, callbacks, host):
         say("process", "AIR9", airtel_process("AIR9", good, "1"), secret="w" * 70)
         say("process", "AIR9", b"<COMMAND><broken>" + PAYER.encode())
         http.get(f"{url}/api/v1/payments", headers={"authorization": f"Bearer {SECRET}"})
+        http.post(f"{url}/api/v1/sessions", json={"email": EMAIL, "password": "not the one"})
     wait_until(
         lambda: stage.orders(host)["issued"] == 1 and not stage.orders(host)["queued"], seconds=60
     )
@@ -101,4 +109,15 @@ def test_each_inbound_call_and_each_vendor_call_is_one_structured_line(day):
     assert all(wanted <= event.keys() for event in minting)
     assert all("=" not in event["event"] for event in vendor)
     api = [event for event in events if event["event"] == "api_answered"]
-    assert [(event["operation"], event["status"]) for event in api] == [("list_payments", 401)]
+    assert [(event["operation"], event["status"]) for event in api] == [
+        ("list_payments", 401),
+        ("log_in", 403),
+    ]
+    [guess] = [event for event in events if event["event"] == "access_refused"]
+    assert {name: guess[name] for name in ("level", "operation", "reason", "source")} == {
+        "level": "warning",
+        "operation": "log_in",
+        "reason": "wrong_password",
+        "source": "127.0.0.1",
+    }
+    assert guess["correlation_id"] == api[-1]["correlation_id"]

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
+import sqlalchemy as sa
 
+from mpm_core import Refused
+from mpm_host.actions.payment_actions import PaymentActions
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.database import tables as t
 from mpm_host.monitoring.database_gauges import DatabaseGauges
+from mpm_host.work_sources import SOURCES
+from tests.support.order_bench import OrderBench, energy_grant, lost
 from tests.support.query_plans import captured_statements
 from tests.support.telecom_calls import airtel_process, airtel_validation
 
 METER = "47000124512"
+FAILURES = 5  # in a row, after which an instance is left alone
 
 
 def metrics(company, **options):
@@ -82,6 +90,21 @@ def wait_until(happened, *, seconds):
         time.sleep(0.2)
 
 
+def test_a_circuit_is_told_open_while_an_instance_is_left_alone(company):
+    maker = company.world.simulators["calin"]
+    serials = [f"470001246{number:02d}" for number in range(FAILURES)]
+    for serial in serials:
+        company.meter(serial)
+        maker.set_fault("lose_answer", serial=serial, times=1)
+        company.airtel("process", f"AIR{serial}", airtel_process(f"AIR{serial}", serial, "1000"))
+
+    def circuit(instance):
+        return sample(company, "mpm_circuit_open", company=company.slug, instance=instance)
+
+    wait_until(lambda: circuit("calin") == 1.0, seconds=30)
+    assert circuit("sunking") == 0.0
+
+
 def test_metrics_name_no_device_no_phone_and_no_payment(company):
     company.meter(METER, phone="+255781239876")
     body = airtel_process("SECRETREFERENCE", METER, "1000", msisdn="781239875")
@@ -91,6 +114,99 @@ def test_metrics_name_no_device_no_phone_and_no_payment(company):
     assert "mpm_token_seconds" in text
     for private in (METER, "781239876", "781239875", "SECRETREFERENCE"):
         assert private not in text
+
+
+# --- how long what waits has waited ---------------------------------------------------------------
+
+
+AGED = (
+    "mpm_oldest_open_order_seconds",
+    "mpm_queued_messages",
+    "mpm_oldest_queued_message_seconds",
+    "mpm_relay_lag_seconds",
+)
+
+
+def lags(**late):
+    """Return the seconds by which queues are late; those that are not named are on time."""
+    queues = dict.fromkeys(SOURCES, 0.0) | late
+    return {(queue,): seconds for queue, seconds in queues.items()}
+
+
+def gauges(bench, *names):
+    """Return what is told now, by name and by the labels' values in their order."""
+    read = DatabaseGauges(
+        engine=bench.engines.read, clock=bench.clock, directory=lambda: bench.directory
+    )
+    return {
+        metric.name: {tuple(one.labels.values()): one.value for one in metric.samples}
+        for metric in read.collect()
+        if metric.name in names
+    }
+
+
+def waiting_for_a_person(bench):
+    name = "mpm_payments_for_a_person"
+    return gauges(bench, name)[name]
+
+
+def test_ages_are_those_of_what_has_waited_longest(engines):
+    bench = OrderBench(engines)
+    serials = [f"4700123456{number}" for number in range(4)]
+    for serial in serials:
+        bench.meter(serial)
+    told, queued, also_queued, unknown = serials
+    bench.scripts["calin"].generate.extend([energy_grant(), lost()])
+    bench.work(bench.pay(told, "1000", "R1"))
+    bench.later(minutes=1)
+    bench.pay(queued, "1000", "R2")
+    bench.later(seconds=30)
+    bench.pay(also_queued, "1000", "R3")
+    bench.work(bench.pay(unknown, "1000", "R4"))
+    bench.later(seconds=30)
+
+    maker, company = ("umeme", "calin"), ("umeme",)
+    assert gauges(bench, *AGED) == {
+        "mpm_oldest_open_order_seconds": {(*maker, "queued"): 60.0, (*maker, "unknown"): 30.0},
+        "mpm_queued_messages": {company: 1.0},
+        "mpm_oldest_queued_message_seconds": {company: 120.0},
+        "mpm_relay_lag_seconds": lags(orders=60.0, messages=120.0, devices=120.0),
+    }
+    bench.later(hours=1)
+    assert gauges(bench, *AGED) == {
+        "mpm_oldest_open_order_seconds": {(*maker, "queued"): 3660.0, (*maker, "unknown"): 3630.0},
+        "mpm_queued_messages": {company: 1.0},
+        "mpm_oldest_queued_message_seconds": {company: 3720.0},
+        "mpm_relay_lag_seconds": lags(orders=3660.0, messages=3720.0, devices=3720.0),
+    }
+
+
+def test_every_payment_that_needs_a_person_is_counted_once_where_it_stands(engines):
+    bench = OrderBench(engines)
+    names = ("held", "unknown", "settled", "disputed", "pending")
+    calin = bench.scripts["calin"].generate
+    calin.extend([Refused("unknown meter"), lost(), energy_grant("1" * 20), energy_grant("2" * 20)])
+    paid = {}
+    for number, name in enumerate(names):
+        serial = f"4700123456{number}"
+        bench.meter(serial)
+        paid[name] = bench.pay(serial, "1000", name)
+        if calin:
+            bench.work(paid[name])
+    assert waiting_for_a_person(bench) == {("umeme", "held"): 1.0}
+
+    bench.later(minutes=1)
+    bench.work(paid["unknown"])
+    bench.pay("X999", "1000", "unmatched")
+    actions = PaymentActions(vault=bench.vault, directory=lambda: bench.directory)
+    anna = Actor(name="anna@umeme.tz", at=bench.now, reason="the customer called")
+    with engines.write.begin() as connection:
+        actions.reissue(connection, paid["settled"], anna, company_id=bench.record.id)
+        disputed = sa.update(t.payments).where(t.payments.c.id == paid["disputed"])
+        connection.execute(disputed.values(conflict=True, disputed=True, needs_person=True))
+    assert waiting_for_a_person(bench) == {
+        ("umeme", status): 1.0 for status in ("held", "unknown", "settled", "disputed", "unmatched")
+    }
 
 
 # --- who may read them ---------------------------------------------------------------------------
@@ -131,7 +247,7 @@ def test_a_token_is_asked_for_once_one_is_set(given, status):
 
 
 def test_what_waits_is_read_by_the_indexes_of_what_is_open(company):
-    """The history is never read: only partial indexes of open rows, or a company's statuses."""
+    """The history is never read: only partial indexes of rows that are open or need a person."""
     engine = company.world.host.engines.read
     gauges = DatabaseGauges(
         engine=engine,
@@ -142,8 +258,7 @@ def test_what_waits_is_read_by_the_indexes_of_what_is_open(company):
         assert next(iter(gauges.collect())).name == "mpm_database_up"
         list(gauges.collect())
     asked = [one for one in said if "count(" in one[0] or "min(" in one[0]]  # not the relay's
-    companies = len(company.world.host.house.directory.companies)
-    assert len(asked) == 3 + companies  # once, although it was asked twice
+    assert len(asked) == 4  # once, although it was asked twice
     explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":  # small tables are read as a whole: they are small
@@ -152,7 +267,7 @@ def test_what_waits_is_read_by_the_indexes_of_what_is_open(company):
             plan = " ".join(
                 str(row[-1]) for row in connection.exec_driver_sql(explain + statement, given)
             )
-            assert "_due" in plan or "status" in plan, plan
+            assert "_due" in plan or "ix_mpm_payment_needs_person" in plan, plan
             assert "Seq Scan" not in plan, plan
             scanned = re.findall(r"SCAN mpm_\w+(?! USING)(?=\s|$)", plan)
             assert scanned == [], plan

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
+from tests.support.full_disk import full_disk
 from tests.support.restartable_postgres import restartable_postgres
 
 READY = (200, {"status": "ready"})
@@ -107,11 +108,20 @@ def test_a_read_only_database_is_not_ready_although_it_can_be_read(postgres_worl
     wait_until_ready(postgres_world)
 
 
-def test_a_database_of_another_version_is_named(world):
+@pytest.mark.parametrize(
+    ("found", "remedy"),
+    [
+        pytest.param("0004", "run `mpm db upgrade`", id="older"),
+        pytest.param(
+            "9999", "install the version of mpm-host that wrote it, or a newer one", id="newer"
+        ),
+    ],
+)
+def test_a_database_of_another_version_is_named(world, found, remedy):
     version = sa.text("UPDATE mpm_alembic SET version_num = :number")
     with world.host.engines.write.begin() as connection:
         head = connection.execute(sa.text("SELECT version_num FROM mpm_alembic")).scalar_one()
-        connection.execute(version, {"number": "0004"})
+        connection.execute(version, {"number": found})
     try:
         time.sleep(1.1)
         status, body = asked(world)
@@ -123,7 +133,8 @@ def test_a_database_of_another_version_is_named(world):
         [
             {
                 "code": "migrations",
-                "detail": f"The database is at revision 0004, and this version needs {head}.",
+                "detail": f"The database is at revision {found}, and this version needs {head}; "
+                f"{remedy}.",
             }
         ],
     )
@@ -176,15 +187,54 @@ def test_nothing_that_fails_ends_the_housekeeper(sqlite_world, monkeypatch):
 
 
 def test_a_full_disk_is_named_and_forgotten_when_there_is_room(sqlite_world):
-    """A limit on the size of files fails writes as a full disk does."""
+    with full_disk(sqlite_world.host.engines):
+        found = reasons(sqlite_world)
+    assert found == ["database_full"]
+    wait_until_ready(sqlite_world)
+
+
+def test_a_broken_disk_is_no_full_one_and_forgotten_when_it_works(sqlite_world):
+    """SQLite takes whatever it did not expect of a file, such as a limit on its size, for that."""
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
     try:
         found = reasons(sqlite_world)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-    assert found == ["database_full"]
+    assert found == ["database_broken"]
     wait_until_ready(sqlite_world)
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "code"),
+    [
+        pytest.param(
+            "53100", "could not extend file: No space left on device", "database_full", id="full"
+        ),
+        pytest.param(
+            "58030", "could not read block 0: Input/output error", "database_broken", id="broken"
+        ),
+    ],
+)
+def test_what_a_server_says_of_its_disk_is_named(postgres_world, state, said, code):
+    """Without room for its log it stops; without room for a table it says so and goes on."""
+    with postgres_world.host.engines.write.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION '{said}' USING ERRCODE = '{state}'; END $$"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON mpm_readiness "
+                "FOR EACH ROW EXECUTE FUNCTION fail()"
+            )
+        )
+    assert reasons(postgres_world) == [code]
+    with postgres_world.host.engines.write.begin() as connection:
+        connection.execute(sa.text("DROP FUNCTION fail CASCADE"))
+    wait_until_ready(postgres_world)
 
 
 def test_a_deleted_file_is_not_ready(sqlite_world, tmp_path):

@@ -112,3 +112,14 @@ def test_a_body_over_the_limit_is_still_refused(company):
     url = company.callback_url("airtel", "c2b/process")
     answer = company.http.post(url, content=b"x" * (64 * 1024 + 1))
     assert (answer.status_code, answer.text) == (413, "The body is larger than 64 KiB.\n")
+
+
+def test_a_connection_is_kept_between_calls_that_are_far_apart(company):
+    """Callers' pools use it again after seconds: a call on one we close then is lost."""
+    limits = httpx.Limits(keepalive_expiry=60)
+    with httpx.Client(base_url=company.world.url, limits=limits, trust_env=False) as client:
+        client.get("/healthz")
+        [first] = client._transport._pool.connections
+        time.sleep(5.5)  # more than the web server's own default
+        client.get("/healthz")
+        assert client._transport._pool.connections == [first]

@@ -38,7 +38,21 @@ from mpm_host.resources import Resources
 from mpm_host.verification.verification import verify
 from tests.support.small_company import SmallCompany, small_directory
 
-__all__ = ["OrderBench", "Script", "energy_grant", "lost", "time_grant", "unlock_grant"]
+__all__ = [
+    "TAKEN_BACK",
+    "OrderBench",
+    "Script",
+    "energy_grant",
+    "lost",
+    "time_grant",
+    "unlock_grant",
+]
+
+# What the customer reads of `energy_grant` when the payment was taken back meanwhile.
+TAKEN_BACK = (
+    "Payment of 1000 TZS was taken back, but what it bought exists: 1 kWh for meter 47001234567. "
+    "Token: 1111 2222 3333 4444 5555 It is yours; its price is collected from your next payment."
+)
 
 
 def lost():
@@ -119,7 +133,14 @@ class OrderBench(SmallCompany):
     """One company with scripted calin (meters) and sunking (home systems)."""
 
     def __init__(
-        self, engines, *, recovery=Recovery.NONE, blocks_device=False, prepares=False, deadline=5.0
+        self,
+        engines,
+        *,
+        recovery=Recovery.NONE,
+        blocks_device=False,
+        prepares=False,
+        deadline=5.0,
+        token_pattern=None,
     ):
         self.operation = Operation(
             recovery=recovery,
@@ -128,6 +149,8 @@ class OrderBench(SmallCompany):
         )
         self._base = _PreparingMaker if prepares else _Maker
         self._deadline = deadline
+        self._version = "1.0"
+        self._token_pattern = token_pattern
         self.scripts = {"calin": Script(), "sunking": Script()}
         super().__init__(engines, directory=self._directory(small_directory("umeme")))
         self.plugins = self.load_plugins()
@@ -147,6 +170,7 @@ class OrderBench(SmallCompany):
             energy_step=step,
             supports_find=True,
             deadline=self._deadline,
+            token_pattern=self._token_pattern,
         )
 
     def _manifests(self):
@@ -182,7 +206,7 @@ class OrderBench(SmallCompany):
                 name=name,
                 plugin_name=name,
                 distribution=f"mpm-{name}",
-                version="1.0",
+                version=self._version,
             )
             for name, manifest in self._manifests().items()
         ]
@@ -221,6 +245,20 @@ class OrderBench(SmallCompany):
             companies=self.directory.companies,
             instances={**self.directory.instances, found.id: changed},
         )
+
+    def upgrade(self, version, recovery):
+        """Let the manufacturers' plugins be of another version, which declares this."""
+        self._version = version
+        self.operation = attrs.evolve(self.operation, recovery=recovery)
+        self.plugins = self.load_plugins()
+        self.directory = self._directory(self.directory)
+
+    def disable_company(self):
+        """Let the company be gone from the configuration: it is disabled, its instances drain."""
+        companies = {self.record.id: attrs.evolve(self.record, enabled=False)}
+        self.directory = Directory(companies=companies, instances=self.directory.instances)
+        for name in self.scripts:
+            self.change_instance(name, state=InstanceState.DISABLED)
 
     def disable(self, name="calin"):
         self.change_instance(name, state=InstanceState.REMOVED)

@@ -15,7 +15,7 @@ __all__ = ["captured_statements", "count_rows", "scanning_statements"]
 _GROWING = frozenset(
     f"mpm_{name}"
     for name in ("payment", "entry", "order", "message", "token", "attempt", "event", "customer",
-                 "device", "plan", "plan_row", "access_debt", "telling", "push")
+                 "device", "plan", "plan_row", "access_debt", "telling", "push", "delivery_report")
 )  # fmt: skip
 _SQLITE_SCAN = re.compile(r"^SCAN (\w+)")  # also over an index: that is all of it
 _INDEX_SCANS = frozenset({"Index Scan", "Index Only Scan"})

@@ -6,7 +6,8 @@ flight keeps the directory it began with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -42,6 +43,7 @@ class ManifestFacts:
 
     Attributes:
         hooks: which hooks it has that are called after a commit (see `outbox`).
+        token_pattern: what every code of the manufacturer matches; `None` if nobody knows.
     """
 
     kind: PluginKind
@@ -49,6 +51,7 @@ class ManifestFacts:
     operations: Mapping[ChargeKind, Operation]
     energy_step: int | None
     hooks: frozenset[str] = frozenset()
+    token_pattern: re.Pattern[str] | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, *, hooks: frozenset[str] = frozenset()) -> ManifestFacts:
@@ -59,6 +62,7 @@ class ManifestFacts:
             operations=dict(manifest.operations),
             energy_step=manifest.energy_step,
             hooks=hooks,
+            token_pattern=manifest.token_pattern,
         )
 
     @classmethod
@@ -78,6 +82,7 @@ class ManifestFacts:
             },
             energy_step=stored["energy_step"],  # type: ignore[arg-type]  # our own JSON
             hooks=frozenset(stored.get("hooks", ())),  # type: ignore[call-overload]  # our own JSON
+            token_pattern=_read_pattern(stored.get("token_pattern")),  # type: ignore[arg-type]  # our own JSON
         )
 
     def to_stored(self) -> dict[str, object]:
@@ -91,7 +96,20 @@ class ManifestFacts:
             },
             "energy_step": self.energy_step,
             "hooks": sorted(self.hooks),
+            "token_pattern": _write_pattern(self.token_pattern),
         }
+
+
+def _write_pattern(pattern: re.Pattern[str] | None) -> list[str | int] | None:
+    return None if pattern is None else [pattern.pattern, pattern.flags]
+
+
+def _read_pattern(stored: Sequence[str | int] | None) -> re.Pattern[str] | None:
+    """Take back a pattern; facts that an earlier version stored have none."""
+    if stored is None:
+        return None
+    text, flags = stored
+    return re.compile(str(text), int(flags))
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ from litestar import Litestar
 from sqlalchemy.engine import Connection
 
 from mpm_host.actions.payment_actions import PaymentActions, look_after
+from mpm_host.database.outages import error_facts
 from mpm_host.host import Host
 from mpm_host.imports.import_worker import ImportWorker
 from mpm_host.messages.message_sender import MessageSender
@@ -20,7 +21,7 @@ from mpm_host.monitoring.metrics import Metrics
 from mpm_host.monitoring.readiness import Problem, Readiness
 from mpm_host.orders.order_worker import OrderWorker
 from mpm_host.orders.set_aside import OrderKeeper
-from mpm_host.orders.switching import Switcher
+from mpm_host.orders.switcher import Switcher
 from mpm_host.outbox.teller import Teller
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.cash_desk import CashDesk
@@ -171,7 +172,7 @@ class Services:
                     self._accrual.run()
             except Exception as error:  # noqa: BLE001 - without it no change would be noticed any more
                 # What is in memory goes on; only the kind of error, its text may hold secrets.
-                _LOG.error("housekeeping_failed", error=type(error).__name__)
+                _LOG.error("housekeeping_failed", **error_facts(error))
 
     def wake(self) -> None:
         """Look for due work at once, if this process does any."""

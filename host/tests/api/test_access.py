@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mpm_host.access.roles import PERMISSIONS, Permission, Role, may_assign
 from mpm_host.database import access_tables, tables
@@ -161,11 +162,17 @@ def test_a_session_ends_when_idle_when_old_and_when_told(installation, clock, si
 
 def test_a_wrong_password_is_answered_alike_for_known_and_unknown_people(installation, signed_up):
     for email in ("asha@example.com", "stranger@example.com"):
-        answers = [
-            installation.public.refused("POST", "/sessions", {"email": email, "password": "wrong"})
-            for _ in range(6)
-        ]
+        with capture_logs() as logged:
+            answers = [
+                installation.public.refused(
+                    "POST", "/sessions", {"email": email, "password": "wrong"}
+                )
+                for _ in range(6)
+            ]
         assert answers == [(403, "wrong_password")] * 5 + [(429, "too_many_attempts")]
+        warned = [line["reason"] for line in logged if line["log_level"] == "warning"]
+        assert warned == [code for _, code in answers]
+        assert email not in str(logged)
 
 
 def test_a_blocked_person_may_try_again_after_the_time_told(installation, clock, signed_up):

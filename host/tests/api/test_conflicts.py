@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
 from host.tests.api.worlds import Shop
-from mpm_core import Money, Msisdn, ProcessRequest, Reply
+from mpm_core import Money, Msisdn, ProcessRequest, Reply, ValidationRequest
 from mpm_host.database import tables as t
-from mpm_host.payments.booking import Accept, Book
+from mpm_host.payments.booking import Accept, Book, Intend
+from mpm_host.verification.verification import verify
 
 METER = "47001234567"
 
@@ -108,3 +110,48 @@ def test_another_difference_is_another_event_and_books_nothing(paid):
         query = sa.select(sa.func.sum(t.entries.c.amount)).where(t.entries.c.account == "energy")
         assert int(connection.scalar(query)) == 100_000
     assert paid.book(paid.command()) == ["accepted"]
+
+
+@pytest.mark.parametrize("batched", [True, False], ids=["in one batch", "one after the other"])
+@pytest.mark.parametrize(
+    ("order", "decisions", "sums"),
+    [
+        pytest.param(
+            "push, call",
+            ["accepted", "conflict"],
+            {"clearing": -190_000, "energy": 100_000, "suspense": 90_000},
+            id="the push first",
+        ),
+        pytest.param(
+            "call, push",
+            ["accepted", "accepted"],
+            {"clearing": -200_000, "energy": 200_000},
+            id="the call first",
+        ),
+    ],
+)
+def test_a_push_paid_with_another_amount_and_a_call_for_it_book_once(
+    paid, batched, order, decisions, sums
+):
+    """Money of a push cannot be refused, and is never booked beside what a call booked."""
+    call = paid.command(reference="R2")
+    push = attrs.evolve(paid.command(reference="R2", amount=Money.parse("900", "TZS")), reply=None)
+    asked = {"serial": METER, "amount": call.request.amount, "reference": "R2"}
+    intend = Intend(
+        instance=call.instance,
+        request=ValidationRequest(**asked, payer=call.request.payer),
+        objection=None,
+        device_kind="meter",
+    )
+    commands = [{"push": push, "call": call}[each] for each in order.split(", ")]
+    assert paid.book(intend) == ["validated"]
+    if batched:
+        assert paid.book(*commands) == decisions
+    else:
+        assert [paid.book(command) for command in commands] == [[each] for each in decisions]
+    assert paid.book(push, push) == ["accepted", "accepted"]
+    with paid.installation.host.engines.read.connect() as connection:
+        e = t.entries.c
+        query = sa.select(e.account, sa.func.sum(e.amount)).group_by(e.account)
+        assert {account: int(total) for account, total in connection.execute(query)} == sums
+        assert [str(difference) for difference in verify(connection)] == []

@@ -209,6 +209,34 @@ def test_money_for_a_sale_that_was_taken_back_waits_for_a_person(counter):
     assert payment["message"] == f"Sale {sale['id']} was taken back meanwhile."
 
 
+def test_a_down_payment_of_another_amount_waits_for_a_person_who_can_match_it(counter):
+    """Matched, it is money of the customer: what they owe elsewhere is paid first."""
+    customer = counter.shop.home(HOME)["device"]["customer_id"]
+    older = {"sold_on": "2025-11-30", "down_payment": None, "down_payment_push": None}
+    owed = counter.sell(customer_id=customer, **older)
+    sale = counter.sell(customer_id=customer)
+    push = counter.sale(sale)["push"]
+    counter.work(push["id"])
+    counter.simulator.answer_push(counter.show(push["id"])["reference"], "paid", "190")
+    counter.work(push["id"], seconds=30)
+    assert counter.sale(sale)["push"]["status"] == "paid"
+    assert counter.left(sale) == ["200", "160", "160", "160", "160", "160"]
+    payment = counter.payment_of(sale)
+    assert (payment["status"], payment["amount"], payment["reason"]) == (
+        "unmatched", "190", "paid_differently",
+    )  # fmt: skip
+    match = {"serial": HOME, "reason": "the payer called"}
+    counter.api.ok("POST", f"/payments/{payment['id']}/match", match)
+    matched = counter.payment_of(sale)
+    assert (matched["status"], matched["needs_person"]) == ("settled", False)
+    assert matched["lines"] == [
+        {"kind": "instalment", "amount": "190", "refers_to": owed["rows"][0]["id"]}
+    ]
+    assert counter.verified() == []
+    counter.api.ok("POST", f"/payments/{payment['id']}/reverse", {"reason": "charged back"})
+    assert (counter.left(owed)[0], counter.payment_of(sale)["status"]) == ("200", "reversed")
+
+
 def test_money_for_a_sale_that_was_paid_off_meanwhile_becomes_credit(counter):
     sale = counter.sell()
     counter.work(sale["push"]["id"])

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 from structlog.testing import capture_logs
 
-from mpm_host.database.outages import is_outage
+from mpm_host.database.outages import error_facts, is_outage
 from mpm_host.web.application import make_application
 
 SECRET = "canary of 12345678901234567890"
@@ -20,6 +20,9 @@ SECRET = "canary of 12345678901234567890"
 
 class BrokenDoor:
     """An API whose every operation has a bug."""
+
+    def source_of(self, _request):
+        return ""
 
     def answer(self, _operation, _request):
         raise ZeroDivisionError(SECRET)
@@ -88,6 +91,49 @@ def test_an_outage_is_told_from_a_wrong_statement(error, expected):
     assert is_outage(error("SELECT 1", None, Exception("why"))) is expected
 
 
+SERVER = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
+OUTAGES = {
+    f"{SERVER}Connection refused": "database_refused",
+    f'{SERVER}FATAL:  password authentication failed for user "full"': "database_authentication",
+    f"{SERVER}FATAL:  the database system is starting up": "database_starting",
+    "The server did not answer within 4 s.": "database_hangs",
+    "database or disk is full": "database_full",
+    "cannot execute INSERT in a read-only transaction": "database_read_only",
+    "attempt to write a readonly database": "database_read_only",
+    "canceling statement due to lock timeout": "database_locked",
+    "database is locked": "database_locked",
+    "database disk image is malformed": "database_damaged",
+    "server closed the connection unexpectedly": "database",
+}
+
+
+@pytest.mark.parametrize(("text", "code"), OUTAGES.items())
+def test_a_log_says_which_outage_it_is_and_nothing_that_the_database_said(text, code):
+    error = sa.exc.OperationalError("SELECT '+255712345678'", None, Exception(text))
+
+    assert error_facts(error) == {"error": "OperationalError", "code": code}
+
+
+def test_of_other_errors_a_log_says_the_kind_alone():
+    wrong = sa.exc.ProgrammingError("SELECT '+255712345678'", None, Exception("disk is full"))
+
+    assert error_facts(wrong) == {"error": "ProgrammingError"}
+    assert error_facts(KeyError("+255712345678")) == {"error": "KeyError"}
+
+
+def test_a_server_that_became_read_only_is_an_outage_by_its_words_alone():
+    """The driver counts that among the errors that are usually our own."""
+
+    def facts(text):
+        return error_facts(sa.exc.InternalError("UPDATE x", None, Exception(text)))
+
+    assert facts("cannot execute UPDATE in a read-only transaction") == {
+        "error": "InternalError",
+        "code": "database_read_only",
+    }
+    assert facts("current transaction is aborted") == {"error": "InternalError"}
+
+
 def test_waiting_for_a_connection_in_vain_is_an_outage():
     assert is_outage(sa.exc.TimeoutError("no connection"))
 
@@ -103,6 +149,15 @@ def damage(path, table):
         for [page] in pages:
             file.seek((page - 1) * size)
             file.write(b"\xff" * size)
+
+
+def company_with_damaged(installation, table):
+    """Let a company sign up, damage a table, and return the way to its API."""
+    api, engines = installation.company("umeme"), installation.host.engines
+    engines.write.dispose()
+    engines.read.dispose()
+    damage(engines.write.url.database, table)
+    return api
 
 
 def test_commands_name_a_damaged_database(command_line):
@@ -123,10 +178,7 @@ def test_commands_name_a_damaged_database(command_line):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_api_says_that_a_damaged_database_is_unavailable(installation):
-    api = installation.company("umeme")
-    installation.host.engines.write.dispose()
-    installation.host.engines.read.dispose()
-    damage(installation.host.engines.write.url.database, "mpm_payment")
+    api = company_with_damaged(installation, "mpm_payment")
 
     answer = api("GET", "/payments")
 
@@ -136,10 +188,7 @@ def test_the_api_says_that_a_damaged_database_is_unavailable(installation):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_after_a_change_that_got_no_answer_nobody_is_told_that_nothing_was_changed(installation):
-    api = installation.company("umeme")
-    installation.host.engines.write.dispose()
-    installation.host.engines.read.dispose()
-    damage(installation.host.engines.write.url.database, "mpm_cluster")
+    api = company_with_damaged(installation, "mpm_cluster")
 
     answer = api("POST", "/clusters", {"name": "Coast"})
 

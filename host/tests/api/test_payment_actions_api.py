@@ -56,6 +56,12 @@ def person(installation, api, email, role="finance"):
     return api.as_(session["bearer"])
 
 
+def waiting(api):
+    """Return the payments that need a person, and those that do not."""
+    pages = [api.ok("GET", "/payments", needs_person=word)["items"] for word in ("true", "false")]
+    return tuple([payment["id"] for payment in page] for page in pages)
+
+
 @pytest.mark.parametrize(
     ("verb", "order", "before", "after"),
     [
@@ -89,6 +95,14 @@ def test_resolve_with_codes_issues_them_unseen(installation, api, payment):
     assert CODE not in str(installation.audit(api))
 
 
+def test_resolve_refuses_codes_that_are_no_token(installation, api, payment):
+    stands(installation, "parked", "unknown")
+
+    path = f"/payments/{payment}/resolve"
+    assert api.refused("POST", path, {**WHY, "codes": ["  "]}) == (422, "token_invalid")
+    assert api.ok("GET", f"/payments/{payment}")["status"] == "unknown"
+
+
 def test_match_takes_the_serial(installation, api):
     payment = installation.pay("X999", "1000", "R1")
     register_meter(api)
@@ -109,6 +123,7 @@ def test_a_second_token_takes_two_people_and_no_key(installation, api, payment):
 
     proposed = anna.ok("POST", f"/payments/{payment}/reissue", WHY)
     assert (proposed["status"], proposed["needs_person"]) == ("settled", True)
+    assert waiting(api) == ([payment], [])
     assert proposed["proposal"] == {
         "kind": "reissue",
         "proposed_by": "anna@umeme.tz",
@@ -123,6 +138,8 @@ def test_a_second_token_takes_two_people_and_no_key(installation, api, payment):
     approved = baraka.ok("POST", f"/payments/{payment}/approve", WHY)
 
     assert (approved["status"], approved["proposal"]) == ("token_pending", None)
+    assert waiting(api) == ([], [payment])
+    assert api.refused("GET", "/payments?needs_person=perhaps") == (422, "query_invalid")
 
 
 def test_not_minted_takes_two_people(installation, api, payment):

@@ -14,6 +14,7 @@ from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
+from mpm_host.pushes.push_rules import UNBOOKABLE
 from mpm_host.pushes.push_store import announce, hear_of_push, load_push
 from tests.kit.acme_pay import AcmePaySimulator
 from tests.support.query_plans import captured_statements, scanning_statements
@@ -248,16 +249,36 @@ def test_a_notice_that_comes_while_the_telecom_is_asked_is_not_lost(telecom):
     assert telecom.work(push_id)["status"] == "paid"  # due at once, not on the schedule
 
 
-def test_verification_finds_a_paid_push_that_is_not_booked(telecom):
+def not_booked(push_id, key):
+    return (
+        f"umeme: push {push_id}, which is paid: its payment is validated under {key}, "
+        f"expected booked under {key} with its amount (I5)"
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({"status": "paid"}, id="by its status"),
+        pytest.param({"status": "unknown", "detail": f"{UNBOOKABLE} no."}, id="by its detail"),
+    ],
+)
+def test_verification_finds_a_paid_push_that_is_not_booked(telecom, said):
     push_id, key = telecom.push()
     with telecom.engines.write.begin() as connection:
-        connection.execute(sa.update(pushes).values(status="paid"))
-    assert telecom.verified() == [
-        (
-            f"umeme: push {push_id}, which is paid: its payment is validated under {key}, "
-            f"expected booked under {key} with its amount (I5)"
-        )
-    ]
+        connection.execute(sa.update(pushes).values(said))
+    assert telecom.verified() == [not_booked(push_id, key)]
+
+
+def test_verification_finds_a_push_of_another_amount_without_a_conflict(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid")
+    telecom.work(push_id, seconds=30)
+    with telecom.engines.write.begin() as connection:
+        connection.execute(sa.update(pushes).values(amount=pushes.c.amount + 1))
+    told = not_booked(push_id, key).replace("is validated", "is token_pending")
+    assert telecom.verified() == [told]
 
 
 def test_a_failure_notice_after_success_is_a_conflict_and_keeps_the_money(telecom):
@@ -282,23 +303,196 @@ def test_a_push_that_waited_too_long_is_not_sent(telecom):
     assert telecom.simulator.prompts == []
 
 
-def test_a_paid_push_that_we_had_denied_waits_for_a_person(telecom):
+def paid_differently(telecom, amount="900"):
+    """Ask for 1000, have the telecom say that something else was paid; return push and key."""
     push_id, key = telecom.push()
     telecom.work(push_id)
+    telecom.simulator.answer_push(key, "paid", amount)
+    telecom.work(push_id, seconds=30)
+    return push_id, key
+
+
+def booked(telecom):
+    """Return what every entry says, in the order of the books."""
+    e = t.entries.c
+    query = sa.select(e.account, e.amount).order_by(e.at, e.journal_id, e.position)
+    with telecom.engines.read.connect() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def stand(payment):
+    return {
+        name: payment[name]
+        for name in ("status", "amount", "needs_person", "conflict", "reason", "message", "lines")
+    } | {"events": [event["detail"] for event in payment["events"]]}
+
+
+DIFFERENT = {
+    "status": "unmatched",
+    "amount": "900",
+    "needs_person": True,
+    "conflict": True,
+    "reason": "paid_differently",
+    "message": (
+        "It was paid with another amount: 900 instead of 1000; match it to a device, or reverse it."
+    ),
+    "lines": [{"kind": "suspense", "amount": "900", "refers_to": None}],
+    "events": ["paid with another amount: 900 instead of 1000 (receipt MP-1)"],
+}
+
+
+def test_a_push_that_was_paid_with_another_amount_is_booked_as_nobodys(telecom):
+    """The payer has been charged: there is nobody left to refuse it to."""
+    push_id, _ = paid_differently(telecom)
+    push = telecom.show(push_id)
+    assert (push["status"], push["detail"], push["amount"]) == (
+        "paid",
+        "The telecom says that 900 instead of 1000 was paid; see the payment.",
+        "1000",
+    )
+    assert stand(telecom.payment(push_id)) == DIFFERENT
+    assert booked(telecom) == [("clearing", -90_000), ("suspense", 90_000)]
+    assert telecom.verified() == []
+
+
+def test_money_of_another_amount_is_matched_and_reversed_as_all_that_is_unmatched(telecom):
+    matched, _ = paid_differently(telecom)
+    reversed_, _ = paid_differently(telecom)
+    why = {"reason": "the payer called"}
+    for push_id, verb, more in ((matched, "match", {"serial": SERIAL}), (reversed_, "reverse", {})):
+        telecom.api.ok(
+            "POST", f"/payments/{telecom.payment(push_id)['id']}/{verb}", {**why, **more}
+        )
+    payment = telecom.payment(matched)
+    assert (payment["status"], payment["amount"], payment["needs_person"]) == (
+        "token_pending", "900", False,
+    )  # fmt: skip
+    assert payment["lines"] == [{"kind": "energy", "amount": "900", "refers_to": None}]
+    assert telecom.payment(reversed_)["status"] == "reversed"
+    assert telecom.verified() == []
+
+
+def ask_again(telecom, push_id):
+    """Let the push be asked about as if its worker had died before it wrote what came of it."""
     with telecom.engines.write.begin() as connection:
         connection.execute(
-            sa.update(t.payments).where(t.payments.c.reference == key).values(status="denied")
+            sa.update(pushes)
+            .where(pushes.c.id == push_id)
+            .values(status="requested", next_at=telecom.clock())
         )
-    telecom.simulator.answer_push(key, "paid")
-    asked = telecom.work(push_id, seconds=30)
-    assert asked["status"] == "unknown"
-    assert asked["detail"].startswith("The telecom says that it was paid, but not booked: ")
+    return telecom.work(push_id)["status"]
+
+
+def test_another_amount_that_is_told_again_changes_nothing_more(telecom):
+    push_id, key = paid_differently(telecom)
+    telecom.notice(key, "paid")
+    assert telecom.work(push_id)["status"] == "paid"
+    for _ in range(2):
+        assert ask_again(telecom, push_id) == "paid"
+    assert stand(telecom.payment(push_id)) == DIFFERENT
+    assert booked(telecom) == [("clearing", -90_000), ("suspense", 90_000)]
+
+
+def process(telecom, key, amount):
+    raw = json.dumps({"id": key, "serial": SERIAL, "amount": amount}).encode()
+    url = f"/callbacks/{telecom.instance.callback_key}/process"
+    headers = telecom.simulator.signed(raw)
+    return telecom.installation.client.post(url, content=raw, headers=headers).json()["status"]
+
+
+def test_a_call_cannot_book_money_of_another_amount_twice(telecom):
+    _, key = paid_differently(telecom)
+    assert [process(telecom, key, amount) for amount in ("900", "1000")] == ["booked", "no"]
+    assert booked(telecom) == [("clearing", -90_000), ("suspense", 90_000)]
+    assert telecom.verified() == []
+
+
+def test_another_amount_of_what_a_call_has_booked_is_a_dispute_and_no_second_booking(telecom):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    assert [process(telecom, key, amount) for amount in ("900", "1000")] == ["no", "booked"]
+    telecom.simulator.answer_push(key, "paid", "900")
+    assert telecom.work(push_id, seconds=30)["status"] == "paid"
     payment = telecom.payment(push_id)
-    assert (payment["status"], payment["needs_person"], payment["conflict"]) == (
-        "denied",
-        True,
-        True,
+    assert (payment["status"], payment["amount"], payment["needs_person"], payment["conflict"]) == (
+        "token_pending", "1000", True, True,
+    )  # fmt: skip
+    assert [event["detail"] for event in payment["events"]] == [
+        "paid with another amount: 900 instead of 1000",
+        "paid with another amount: 900 instead of 1000 (receipt MP-1)",
+    ]
+    assert booked(telecom) == [("clearing", -100_000), ("energy", 100_000)]
+    assert telecom.verified() == []
+
+
+def test_another_amount_of_what_was_taken_back_changes_nothing_but_the_note(telecom):
+    push_id, key = paid_differently(telecom)
+    payment_id = telecom.payment(push_id)["id"]
+    telecom.api.ok("POST", f"/payments/{payment_id}/reverse", {"reason": "given back by hand"})
+    telecom.simulator.answer_push(key, "paid", "800")
+    assert ask_again(telecom, push_id) == "paid"
+    payment = telecom.payment(push_id)
+    assert (payment["status"], payment["amount"], payment["needs_person"]) == (
+        "reversed", "900", False,
+    )  # fmt: skip
+    assert "paid with another amount: 800 instead of 900 (receipt MP-1)" in [
+        event["detail"] for event in payment["events"]
+    ]
+    assert telecom.verified() == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "more"),
+    [
+        pytest.param(None, [], id="as asked"),
+        pytest.param(
+            "900",
+            ["paid with another amount: 900 instead of 1000 (receipt MP-1)"],
+            id="with another amount, too",
+        ),
+    ],
+)
+def test_a_paid_push_that_we_had_denied_is_booked_as_nobodys(telecom, amount, more):
+    push_id, key = telecom.push()
+    telecom.work(push_id)
+    raw = json.dumps({"id": key}).encode()
+    url = f"/callbacks/{telecom.instance.callback_key}/enquire"
+    headers = telecom.simulator.signed(raw)
+    telecom.installation.client.post(url, content=raw, headers=headers)
+    assert telecom.payment(push_id)["status"] == "denied"
+    assert process(telecom, key, "1000") == "no"  # a call can be refused: the payer is paid back
+    telecom.simulator.answer_push(key, "paid", amount)
+    assert telecom.work(push_id, seconds=30)["status"] == "paid"
+    payment = telecom.payment(push_id)
+    assert stand(payment) == {
+        "status": "unmatched",
+        "amount": amount or "1000",
+        "needs_person": True,
+        "conflict": True,
+        "reason": "paid_after_denial",
+        "message": "It was paid after a final no; match it to a device, or reverse it.",
+        "lines": [{"kind": "suspense", "amount": amount or "1000", "refers_to": None}],
+        "events": ["paid after a final no", "paid after a final no (receipt MP-1)", *more],
+    }
+    assert ask_again(telecom, push_id) == "paid"
+    assert telecom.payment(push_id) == payment
+    match = {"serial": SERIAL, "reason": "the payer called"}
+    telecom.api.ok("POST", f"/payments/{payment['id']}/match", match)
+    assert telecom.payment(push_id)["status"] == "token_pending"
+    assert telecom.verified() == []
+
+
+def test_a_push_paid_with_nothing_is_no_money_waits_for_a_person_and_is_verifications(telecom):
+    push_id, key = paid_differently(telecom, "0")
+    push, payment = telecom.show(push_id), telecom.payment(push_id)
+    assert (push["status"], push["detail"]) == (
+        "unknown",
+        "The telecom says that it was paid, but 0 instead of 1000; a person must look.",
     )
+    assert (payment["status"], payment["needs_person"], payment["conflict"], payment["lines"]) == (
+        "validated", True, True, [],
+    )  # fmt: skip
+    assert telecom.verified() == [not_booked(push_id, key)]
 
 
 def test_a_payment_that_came_by_a_push_is_not_reported_to_its_telecom(telecom):

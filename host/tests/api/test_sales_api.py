@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from host.tests.api.worlds import Shop
 from mpm_host.database import tables as t
 from mpm_host.verification.verification import verify
+from tests.support.issuing import issue_order
 
 
 @pytest.fixture
@@ -239,6 +240,10 @@ def test_t_40_a_deleted_sale_releases_its_device_and_keeps_the_ledger(installati
     home = shop.home(sale={"cost": "1000", "instalments": 2, "down_payment": "100"})
     path = f"/sales/{home['sale']['id']}"
     pay(shop, home["sale"], 450)
+    assert shop.api.refused("DELETE", path) == (409, "payment_open")
+    [payment] = shop.api.ok("GET", "/payments")["items"]
+    host = installation.host
+    issue_order(host.engines.write, host.vault, payment["id"], installation.clock())
     shop.api.ok("DELETE", path)
 
     assert shop.api.ok("GET", path)["status"] == "deleted"

@@ -14,7 +14,7 @@ from mpm_core.simulation.server import serve
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes
 from mpm_host.identifiers import new_identifier
-from mpm_host.orders.switching import extend_switch
+from mpm_host.orders.switch_rows import extend_switch
 from mpm_host.plugins.waiting_remarks import waiting_remarks
 from mpm_host.poison_work import DATABASE_FAULTS, guarded
 from mpm_host.set_aside_work import count_set_aside_work, work_again

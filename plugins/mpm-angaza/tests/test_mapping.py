@@ -15,6 +15,7 @@ from mpm_angaza.mapping import (
     read_refusal,
     sale_fields,
 )
+from mpm_angaza.plugin import AngazaPlugin
 from mpm_core import (
     Charge,
     ChargeKind,
@@ -127,6 +128,20 @@ def test_a_grant_holds_keycode_and_quantity(keycode):
     assert read_grant(answer, charge(7)) == Grant(
         codes=(Secret(keycode),), quantity=7, unit=Unit.DAY
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "good"),
+    [
+        (KEYCODE, True),
+        ("*599 791 493 194 43#", True),
+        ("59979149319443", True),  # as a person may type it
+        ("12345", False),
+        ("Invalid unit number", False),
+    ],
+)
+def test_the_token_pattern_takes_keycodes_in_groups_or_together(code, good):
+    assert bool(AngazaPlugin.manifest.token_pattern.fullmatch(code)) is good
 
 
 def test_a_grant_names_the_unit_that_the_answer_names():

@@ -44,6 +44,19 @@ def test_the_serial_pattern_takes_meter_numbers_of_11_and_13_digits(serial, good
     assert bool(MANIFEST.serial_pattern.fullmatch(serial)) is good
 
 
+@pytest.mark.parametrize(
+    ("code", "good"),
+    [
+        pytest.param("02754505010133538790", True, id="leading zero"),
+        pytest.param("3841 1783 7998 6664 5789", False, id="groups"),
+        pytest.param("3841178379986664578", False, id="19 digits"),
+        pytest.param("3841178379986664578x", False, id="letter"),
+    ],
+)
+def test_the_token_pattern_takes_20_digits(code, good):
+    assert bool(MANIFEST.token_pattern.fullmatch(code)) is good
+
+
 def test_every_result_code_names_its_source():
     assert [(code.code, code.meaning) for code in MANIFEST.result_codes] == [
         ("0", "accepted"),

@@ -76,6 +76,20 @@ def test_the_serial_pattern_takes_what_makers_print(serial, good):
     assert bool(MANIFEST.serial_pattern.fullmatch(serial)) is good
 
 
+@pytest.mark.parametrize(
+    ("code", "good"),
+    [
+        ("588224011", True),
+        ("314114432231134", True),
+        ("58822401", False),
+        ("588224011588224", False),
+        ("247264959011", False),  # an extended code, which the plugin never makes
+    ],
+)
+def test_the_token_pattern_takes_codes_of_both_keypads(code, good):
+    assert bool(MANIFEST.token_pattern.fullmatch(code)) is good
+
+
 # --- selling --------------------------------------------------------------------------------------
 
 

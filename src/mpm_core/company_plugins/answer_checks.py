@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from mpm_core.calls import Reply
@@ -25,20 +27,25 @@ _COUNTED = frozenset({ChargeKind.ENERGY, ChargeKind.TIME})
 _SIMULATOR_METHODS = tuple(name for name in vars(Simulator) if not name.startswith("_"))
 
 
-def check_grant(grant: Grant, charge: Charge | None, device: Device) -> str:
+def check_grant(
+    grant: Grant, charge: Charge | None, device: Device, token_pattern: re.Pattern[str] | None
+) -> str:
     """Say what is wrong with a grant, or nothing; never with a code in it.
 
     Args:
         grant: as the plugin answered it.
         charge: what was asked for; `None` for a switch, which sells nothing.
         device: which device it was asked for.
+        token_pattern: what the plugin's manifest says every code matches, if it says so.
     """
     return (
-        _codes_problem(grant) or _quantity_problem(grant, charge) or _device_problem(grant, device)
+        _codes_problem(grant, token_pattern)
+        or _quantity_problem(grant, charge)
+        or _device_problem(grant, device)
     )
 
 
-def _codes_problem(grant: Grant) -> str:
+def _codes_problem(grant: Grant, token_pattern: re.Pattern[str] | None) -> str:
     codes: object = grant.codes  # as the plugin gave it, whatever its annotation says
     if not isinstance(codes, tuple) or not all(isinstance(code, Secret) for code in codes):
         return "the grant's codes are not a tuple of Secret"
@@ -47,9 +54,18 @@ def _codes_problem(grant: Grant) -> str:
     if len(grant.codes) > _MOST_CODES:
         return f"the grant holds {len(grant.codes)} codes, more than {_MOST_CODES}"
     for position, code in enumerate(grant.codes, start=1):
-        text = code.reveal()
-        if not (1 <= len(text) <= _LONGEST_CODE and text.isascii() and text.isprintable()):
-            return f"code {position} of the grant is not 1 to {_LONGEST_CODE} printable characters"
+        if problem := _text_problem(code.reveal(), token_pattern):
+            return f"code {position} of the grant {problem}"
+    return ""
+
+
+def _text_problem(text: str, token_pattern: re.Pattern[str] | None) -> str:
+    if not (1 <= len(text) <= _LONGEST_CODE and text.isascii() and text.isprintable()):
+        return f"is not 1 to {_LONGEST_CODE} printable characters"
+    if text != text.strip():
+        return "begins or ends with a blank"
+    if token_pattern is not None and not token_pattern.fullmatch(text):
+        return f"does not match {token_pattern.pattern}, the plugin's token_pattern"
     return ""
 
 
@@ -74,13 +90,16 @@ def _device_problem(grant: Grant, device: Device) -> str:
     return ""
 
 
-def _grant_problem(answer: object, arguments: Mapping[str, object]) -> str:
+def _grant_problem(
+    token_pattern: re.Pattern[str] | None, answer: object, arguments: Mapping[str, object]
+) -> str:
     if not isinstance(answer, Grant):  # pending, not found
         return ""
     charge, device = arguments.get("charge"), arguments["device"]
     if not isinstance(device, Device):
         raise TypeError("`device` must be a Device.")
-    return check_grant(answer, charge if isinstance(charge, Charge) else None, device)
+    asked = charge if isinstance(charge, Charge) else None
+    return check_grant(answer, asked, device, token_pattern)
 
 
 def _reply_problem(answer: object, _arguments: Mapping[str, object]) -> str:
@@ -125,17 +144,25 @@ _CHECKS: Mapping[str, AnswerCheck] = MappingProxyType(
         "mpm_prepare_order": _prepared_problem,
         "mpm_push_payment": _details_problem,
         "mpm_query_payment": _details_problem,
-        "mpm_generate_token": _grant_problem,
-        "mpm_find_token": _grant_problem,
-        "mpm_clear_device": _grant_problem,
-        "mpm_switch_device": _grant_problem,
         "mpm_simulator": _simulator_problem,
     }
 )
 
 
-def check_of(hook: str) -> AnswerCheck:
-    """Return the check of a hook's answers."""
+_GRANTING = frozenset(
+    {"mpm_generate_token", "mpm_find_token", "mpm_clear_device", "mpm_switch_device"}
+)
+
+
+def check_of(hook: str, token_pattern: re.Pattern[str] | None) -> AnswerCheck:
+    """Return the check of a hook's answers.
+
+    Args:
+        hook: its name.
+        token_pattern: of the plugin's manifest.
+    """
+    if hook in _GRANTING:
+        return partial(_grant_problem, token_pattern)
     return _CHECKS.get(hook, _no_problem)
 
 

@@ -21,6 +21,7 @@ from mpm_host.actions.proposals import (
     open_proposal,
     propose,
 )
+from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.orders.order_changes import follow
 from mpm_host.orders.order_rules import OrderFacts, OrderStatus, Step
 from mpm_host.orders.order_steps import StepWriter, has_token, knows_codes
@@ -37,8 +38,16 @@ _APPROVALS = {
 }
 
 
-def resolve_with_token(on: ActionOn, writer: StepWriter, codes: Sequence[Secret]) -> bool:
+def resolve_with_token(
+    on: ActionOn, writer: StepWriter, directory: Directory, codes: Sequence[Secret]
+) -> bool:
     """Issue a token that a person found out about; the customer gets it as usual.
+
+    Args:
+        on: the payment whose token it is.
+        writer: of the order's step.
+        directory: says what the manufacturer's codes look like.
+        codes: as the person gave them, in the order to enter them.
 
     Returns:
         Whether anything was done; the same token again changes nothing.
@@ -50,7 +59,7 @@ def resolve_with_token(on: ActionOn, writer: StepWriter, codes: Sequence[Secret]
     if any(has_token(on.connection, writer.vault, order, codes) for order in orders):
         return False
     order = _in_doubt(on, orders)
-    grant = _grant(order, codes)
+    grant = _grant(order, directory.instances.get(order.instance_id), codes)
     if knows_codes(on.connection, writer.vault, order, codes):
         raise ServiceRefused(
             ActionCode.TOKEN_KNOWN,
@@ -144,13 +153,22 @@ def _in_doubt(on: ActionOn, orders: Sequence[OrderRecord]) -> OrderRecord:
     )
 
 
-def _grant(order: OrderRecord, codes: Sequence[Secret]) -> Grant:
-    """Make the grant a person found of its codes: all of what was bought."""
+def _grant(order: OrderRecord, maker: InstanceRecord | None, codes: Sequence[Secret]) -> Grant:
+    """Make the grant a person found of its codes: all of what was bought.
+
+    Raises:
+        ServiceRefused: the manufacturer makes no such codes; the message never holds one.
+    """
     grant = Grant(codes=tuple(codes), quantity=order.charge.quantity, unit=order.charge.unit)
     device = Device(kind=DeviceKind.METER, serial=order.serial)
-    if problem := check_grant(grant, order.charge, device):
+    facts = None if maker is None else maker.facts
+    pattern = None if facts is None else facts.token_pattern
+    if problem := check_grant(grant, order.charge, device, pattern):
+        whose = f" of plugin {maker.plugin}" if maker is not None and pattern is not None else ""
         raise ServiceRefused(
-            ActionCode.TOKEN_INVALID, f"This is no token: {problem}. Give one code per line."
+            ActionCode.TOKEN_INVALID,
+            f"This is no token{whose}: {problem}. Copy it from the manufacturer's own records, one "
+            "code per line; nothing was sent.",
         )
     return grant
 

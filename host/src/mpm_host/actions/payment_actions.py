@@ -77,7 +77,7 @@ class PaymentActions:
     ) -> bool:
         """Issue the token of an unknown payment that was found elsewhere."""
         on = take_payment(connection, payment_id, actor, company_id=company_id)
-        return resolve_with_token(on, self._writer, codes)
+        return resolve_with_token(on, self._writer, self.directory(), codes)
 
     def resolve_not_minted(
         self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None

@@ -57,7 +57,7 @@ def delete_sale_of_anybody(
         keep_down_payment: leave what an agent took as it is: in their hands, or the company's.
 
     Raises:
-        ServiceRefused: `unknown_sale`, `sale_deleted`, `down_payment_handed_over`.
+        ServiceRefused: `unknown_sale`, `sale_deleted`, `payment_open`, `down_payment_handed_over`.
     """
     taken = None if keep_down_payment else _find_taken(connection, company, plan_id, actor)
     changed = delete_sale(connection, company, plan_id, actor.at)

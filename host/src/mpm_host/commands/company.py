@@ -19,6 +19,7 @@ from mpm_host.companies.company_views import (
 )
 from mpm_host.directory import CompanyRecord
 from mpm_host.host import Host
+from mpm_host.plugins.broken_plugins import broken_plugins
 
 __all__ = ["command"]
 
@@ -145,13 +146,19 @@ def callback_url_command(*, slug: str, instance: str, as_json: bool) -> None:
 @command.command("reconcile")
 @json_option
 def reconcile(*, as_json: bool) -> None:
-    """Do now what every start does: bring the database in line with mpm.toml."""
+    """Do now what every start does: bring the database in line with mpm.toml.
+
+    What cannot work then is told on standard error; it stops nobody else, and the exit code is 0.
+    """
     with opened_host() as host:
         lines = host.reconcile()
+        broken = broken_plugins(host.house)
     if as_json:
         print_json(list(lines))
     else:
         click.echo("\n".join(lines) or "Nothing has changed.")
+    for each in broken:
+        click.echo(f"Warning: {each}", err=True)
 
 
 def _in_order(host: Host) -> list[CompanyRecord]:

@@ -14,7 +14,7 @@ from mpm_host.commands.surroundings import config_path
 from mpm_host.configuration.config import read_database_url
 from mpm_host.database.backup import back_up
 from mpm_host.database.engines import Engines, open_engines
-from mpm_host.database.upgrade import current, head, upgrade
+from mpm_host.database.upgrade import current, head, remedy, upgrade
 
 __all__ = ["command"]
 
@@ -49,7 +49,7 @@ def current_command(*, as_json: bool) -> None:
     elif found == needed:
         click.echo(f"{found} (up to date)")
     else:
-        click.echo(f"{found or 'no tables'} (this version needs {needed}; run `mpm db upgrade`)")
+        click.echo(f"{found or 'no tables'} (this version needs {needed}; {remedy(found, needed)})")
 
 
 @command.command("backup")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -55,13 +56,13 @@ def command(*, database: str, mode: str, as_json: bool) -> None:
             "The database has tables already, which another key may have encrypted; name another "
             "one with --database, or copy the mpm.toml and mpm.key that belong to it."
         )
-    _write(key_path, new_key() + "\n")
-    try:
+    with ExitStack() as undo:  # all or nothing, so that the command can be repeated
+        _write(key_path, new_key() + "\n")
+        undo.callback(key_path.unlink)
         _write(path, text)
-    except UserError:
-        key_path.unlink()  # all or nothing, so that the command can be repeated
-        raise
-    upgrade(engines.write)
+        undo.callback(path.unlink)
+        upgrade(engines.write)
+        undo.pop_all()
     engines.dispose()
     if as_json:
         print_json({"config": str(path), "key": str(key_path), "allowed_plugins": names})

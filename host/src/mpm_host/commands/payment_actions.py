@@ -38,8 +38,18 @@ class _Act:
     reason: str
     as_json: bool
 
-    def run(self, act: Callable[[PaymentActions, Connection, Actor], bool]) -> None:
-        """Do it in one transaction, then print what the payment is now."""
+    def run(
+        self,
+        act: Callable[[PaymentActions, Connection, Actor], bool],
+        *,
+        proposes: bool = False,
+    ) -> None:
+        """Do it in one transaction, then print what the payment is now.
+
+        Args:
+            act: what to do.
+            proposes: it is done only when somebody else approves; that is said then.
+        """
         with opened_host(reconcile=True) as host:
             actor = Actor(name=read_email(self.by), at=host.clock(), reason=self.reason)
             actions = PaymentActions(
@@ -49,7 +59,7 @@ class _Act:
             )
             with host.engines.write.begin() as connection:
                 done = act(actions, connection, actor)
-            _print(host, self.payment_id, done=done, as_json=self.as_json)
+            _print(host, self, done=done, proposes=proposes)
 
 
 def read_email(text: str) -> str:
@@ -64,10 +74,10 @@ def read_email(text: str) -> str:
     return text.strip()
 
 
-def _print(host: Host, payment_id: str, *, done: bool, as_json: bool) -> None:
+def _print(host: Host, act: _Act, *, done: bool, proposes: bool) -> None:
     with host.engines.read.connect() as connection:
-        view = payment_view(connection, host.vault, payment_id, reveal=True)
-    if as_json:
+        view = payment_view(connection, host.vault, act.payment_id, reveal=True)
+    if act.as_json:
         print_json(view)
         return
     if not done:
@@ -80,9 +90,9 @@ def _print(host: Host, payment_id: str, *, done: bool, as_json: bool) -> None:
             *((name, "yes" if flag else "no") for name, flag in flags),
         ]
     )
-    if view["proposal"]:
+    if proposes and view["proposal"]:
         click.echo(
-            f"Somebody else must agree: mpm payments approve {payment_id} --by … --reason …",
+            f"Somebody else must agree: mpm payments approve {act.payment_id} --by … --reason …",
             err=True,
         )
 
@@ -128,7 +138,8 @@ def _resolve(*, token_file: str | None, not_minted: bool, **given: str | bool) -
         act.run(
             lambda to, connection, by: to.resolve_not_minted(
                 connection, act.payment_id, by, company_id=None
-            )
+            ),
+            proposes=True,
         )
         return
     codes = _read_codes(token_file)
@@ -184,7 +195,10 @@ def _reverse(**given: str | bool) -> None:
 def _reissue(**given: str | bool) -> None:
     """Propose a second token of a settled payment; somebody else must approve."""
     act = _given(given)
-    act.run(lambda to, connection, by: to.reissue(connection, act.payment_id, by, company_id=None))
+    act.run(
+        lambda to, connection, by: to.reissue(connection, act.payment_id, by, company_id=None),
+        proposes=True,
+    )
 
 
 @click.command("approve")

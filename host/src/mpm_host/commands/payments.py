@@ -41,6 +41,7 @@ def command() -> None:
     "--status", type=click.Choice([status.value for status in PaymentStatus]), help="Only these."
 )
 @click.option("--serial", help="Only of this device.")
+@click.option("--needs-person", is_flag=True, help="Only those that wait for somebody.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, help="How many; 50 if not given.")
 @click.option("--after", metavar="ID", help="Only payments before this one.")
 @json_option
@@ -49,6 +50,7 @@ def list_command(  # noqa: PLR0913 - one argument per option
     slug: str,
     status: str | None,
     serial: str | None,
+    needs_person: bool,
     limit: int,
     after: str | None,
     as_json: bool,
@@ -63,6 +65,7 @@ def list_command(  # noqa: PLR0913 - one argument per option
             company_id,
             status=PaymentStatus(status) if status else None,
             serial=serial.strip() if serial else None,
+            needs_person=needs_person or None,
             limit=limit,
             after=after,
         )

@@ -11,7 +11,7 @@ import click
 from mpm_core import Simulator, UserError
 from mpm_core.simulation.server import SimulationServer, serve
 from mpm_core.simulation.simulators import simulator_of
-from mpm_host.commands.sandbox_sections import Sandboxed, sections
+from mpm_host.commands.sandbox_sections import Sandboxed, about_faults, sections
 from mpm_host.commands.surroundings import configuration
 from mpm_host.configuration.config_values import NAME_RULE, Config, Mode, is_name
 from mpm_host.plugins.plugin_catalog import LoadedPlugin, PluginCatalog
@@ -95,4 +95,6 @@ def _print(
     for line in sections(slug, config.companies, served):
         click.echo(line)
     click.echo()
+    for line in about_faults(f"{server.url}/_control"):
+        click.echo(line)
     click.echo(f"# Simulators on {server.url}; control: {server.url}/_control/NAME. Ctrl-C ends.")

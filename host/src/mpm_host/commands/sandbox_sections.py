@@ -15,7 +15,7 @@ from mpm_core import Manifest, PluginKind, Simulator
 from mpm_core.settings.toml import given_line
 from mpm_host.configuration.config_values import CompanyConfig
 
-__all__ = ["Sandboxed", "sections"]
+__all__ = ["Sandboxed", "about_faults", "sections"]
 
 # A company for trying; its currency is one that every simulated telecom takes.
 _COMPANY = (("name", "Sandbox"), ("country", "TZ"), ("currency", "TZS"))
@@ -58,6 +58,19 @@ def sections(
             each.simulator.settings(each.url),
             is_known=known is not None and each.name in known.instances,
         )
+
+
+def about_faults(control_url: str) -> Iterator[str]:
+    """Write how faults are switched on and off; `NAME` stands for a plugin's name.
+
+    Args:
+        control_url: of the control door of all simulators.
+    """
+    url = f"{control_url}/NAME/faults"
+    yield "# Switch a fault of NAME on (without serial: for all; without times: until it is off),"
+    yield "# then all of them off:"
+    yield f'#   curl -s {url} -d \'{{"fault": "FAULT", "serial": "SERIAL", "times": 1}}\''
+    yield f"#   curl -s -X DELETE {url}"
 
 
 def _section(name: str, values: Mapping[str, object], *, is_known: bool) -> Iterator[str]:

@@ -11,6 +11,7 @@ from mpm_host.commands.surroundings import opened_host
 from mpm_host.crash_points import arm
 from mpm_host.database.patience import SERVING
 from mpm_host.logs import configure_logs
+from mpm_host.plugins.broken_plugins import warn_of_broken_plugins
 from mpm_host.services import Services
 from mpm_host.web.server import bound_socket, run
 from mpm_host.work import WorkLimits
@@ -28,6 +29,7 @@ def command(*, address: str, port: int, no_workers: bool) -> None:
     """Answer telecoms and the API until SIGINT or SIGTERM; calls in flight are finished."""
     configure_logs()
     with opened_host(reconcile=True, timeouts=SERVING) as host, contextlib.ExitStack() as stack:
+        warn_of_broken_plugins(host.house)
         arm(os.environ, host.config.host.mode)
         host.lock_database()
         listening = stack.enter_context(contextlib.closing(bound_socket(address, port)))

@@ -15,6 +15,7 @@ from mpm_host.commands.surroundings import opened_host
 from mpm_host.crash_points import arm
 from mpm_host.database.patience import SERVING
 from mpm_host.logs import configure_logs
+from mpm_host.plugins.broken_plugins import warn_of_broken_plugins
 from mpm_host.services import Services
 from mpm_host.web.operations import operations_application
 from mpm_host.web.server import bound_socket, running
@@ -47,6 +48,7 @@ def command(*, concurrency: int, metrics_host: str, metrics_port: int | None) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopping.set())
     with opened_host(reconcile=True, timeouts=SERVING) as host:
+        warn_of_broken_plugins(host.house)
         arm(os.environ, host.config.host.mode)
         host.lock_database()
         listening = None if metrics_port is None else bound_socket(metrics_host, metrics_port)

@@ -1,7 +1,7 @@
 """Engines: how the host opens its database, the same for SQLite and PostgreSQL.
 
-Writers begin with the write lock on SQLite (`BEGIN IMMEDIATE`), so that what they read stays true;
-readers use an engine of their own that never takes it.
+Writers begin with the write lock on SQLite (`BEGIN IMMEDIATE`), so that what they read stays true,
+and stand in line for it; readers use an engine of their own that never takes it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def open_engines(url: str, timeouts: Timeouts = UNHURRIED) -> Engines:
         ) from None
     if driver in {"sqlite", "sqlite+pysqlite"}:
         return Engines(
-            _sqlite(url, begin="BEGIN IMMEDIATE", busy=timeouts.busy, queue=WriteQueue()),
-            _sqlite(url, begin="BEGIN", busy=timeouts.busy),
+            _sqlite(url, busy=timeouts.busy, queue=WriteQueue()),
+            _sqlite(url, busy=timeouts.busy),
         )
     if driver in {"postgresql", "postgresql+psycopg"}:
         engine = sa.create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True)
@@ -123,7 +123,9 @@ def _connection_settings(timeouts: Timeouts) -> Mapping[str, object]:
     }
 
 
-def _sqlite(url: str, *, begin: str, busy: float, queue: WriteQueue | None = None) -> Engine:
+def _sqlite(url: str, *, busy: float, queue: WriteQueue | None = None) -> Engine:
+    """Open an engine of writers, who stand in this line, or of readers, who need none."""
+    begin = "BEGIN" if queue is None else "BEGIN IMMEDIATE"
     engine = sa.create_engine(
         url,
         pool_size=_POOL_SIZE,

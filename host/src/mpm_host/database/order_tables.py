@@ -18,7 +18,15 @@ from mpm_host.database.columns import (
     work_failures,
 )
 
-__all__ = ["attempts", "messages", "orders", "proposals", "switches", "tokens"]
+__all__ = [
+    "attempts",
+    "delivery_reports",
+    "messages",
+    "orders",
+    "proposals",
+    "switches",
+    "tokens",
+]
 
 orders = sa.Table(
     "mpm_order",
@@ -122,6 +130,20 @@ messages = sa.Table(
     partial_index("ix_mpm_message_failed", "company_id", "created_at", where="status = 'failed'"),
 )
 
+# What gateways said of messages whose reference is not written yet, or never will be: for a day.
+delivery_reports = sa.Table(
+    "mpm_delivery_report",
+    metadata,
+    identifier(),
+    company(),
+    sa.Column("reference", sa.String(128), nullable=False),  # the gateway's, as of a message
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("detail", Remark(500), nullable=False, default=""),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("company_id", "reference"),
+    sa.Index(None, "at"),
+)
+
 proposals = sa.Table(
     "mpm_proposal",
     metadata,
@@ -154,6 +176,9 @@ switches = sa.Table(
     # tokens that came before this id were granted to an earlier owner, or sale; they do not count
     sa.Column("counted_after", ID, nullable=False, server_default=""),
     sa.Column("is_on", sa.Boolean, default=False),  # none while nobody knows
+    # moves with whatever changes what is paid or known; a call under an older one knows nothing
+    sa.Column("fence", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("lease_until", Instant),  # a call to the vendor may be out until then
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("next_at", Instant),  # when to look whether it must be switched
     sa.Column("handed", sa.Integer, nullable=False, default=0),

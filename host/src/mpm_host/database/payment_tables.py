@@ -78,7 +78,7 @@ payments = sa.Table(
     sa.Index(None, "company_id", "serial"),
     # SQLite with statistics would rather read all than use a key that most have not
     partial_index("ix_mpm_payment_intent", "instance_id", "intent", where="intent IS NOT NULL"),
-    partial_index("ix_mpm_payment_disputed", "company_id", where="disputed"),
+    partial_index("ix_mpm_payment_needs_person", "company_id", "id", where="needs_person"),
     partial_index("ix_mpm_payment_plan", "plan_id", where="plan_id IS NOT NULL"),
 )
 

@@ -20,7 +20,15 @@ from mpm_host.database.company_tables import (
 )
 from mpm_host.database.debt_tables import access_debts, plan_rows, plans
 from mpm_host.database.host_tables import audit, readiness
-from mpm_host.database.order_tables import attempts, messages, orders, proposals, switches, tokens
+from mpm_host.database.order_tables import (
+    attempts,
+    delivery_reports,
+    messages,
+    orders,
+    proposals,
+    switches,
+    tokens,
+)
 from mpm_host.database.payment_tables import entries, events, payments
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "clusters",
     "companies",
     "customers",
+    "delivery_reports",
     "devices",
     "entries",
     "events",

@@ -20,7 +20,15 @@ from mpm_core import UserError
 if TYPE_CHECKING:  # imported late, see above
     from alembic.config import Config
 
-__all__ = ["VERSION_TABLE", "alembic_config", "current", "head", "require_current", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "alembic_config",
+    "current",
+    "head",
+    "remedy",
+    "require_current",
+    "upgrade",
+]
 
 VERSION_TABLE = "mpm_alembic"
 _UPGRADE_LOCK = 0x6D706D  # any number of our own: two upgrades of one database wait for each other
@@ -50,6 +58,13 @@ def current(engine: sa.Engine) -> str | None:
         return found
 
 
+def remedy(found: str | None, needed: str) -> str:
+    """Return what to do about a database at another revision than this version needs."""
+    if found is None or found < needed:
+        return "run `mpm db upgrade`"
+    return "install the version of mpm-host that wrote it, or a newer one"
+
+
 def require_current(engine: sa.Engine) -> None:
     """Refuse to work on tables of another version.
 
@@ -59,16 +74,16 @@ def require_current(engine: sa.Engine) -> None:
     found, needed = current(engine), head()
     name = engine.url.render_as_string(hide_password=True)
     if found is None:
-        raise UserError(f"Database {name} has no tables yet; run `mpm db upgrade`.")
+        raise UserError(f"Database {name} has no tables yet; {remedy(found, needed)}.")
     if found < needed:
         raise UserError(
-            f"Database {name} is at revision {found}, and this version needs {needed}; run "
-            "`mpm db upgrade`."
+            f"Database {name} is at revision {found}, and this version needs {needed}; "
+            f"{remedy(found, needed)}."
         )
     if found > needed:
         raise UserError(
             f"Database {name} is at revision {found}, which this version (at {needed}) does not "
-            "know; install the version of mpm-host that wrote it, or a newer one."
+            f"know; {remedy(found, needed)}."
         )
 
 

@@ -7,12 +7,13 @@ and are marked sent. What a failed try makes of a message is decided by `message
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from mpm_core import (
     DeliveryReport,
@@ -26,6 +27,7 @@ from mpm_core import (
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.directory import InstanceRecord
+from mpm_host.messages.delivery_reports import keep_report, take_report
 from mpm_host.messages.message_rules import (
     MessageFacts,
     MessageStep,
@@ -109,21 +111,18 @@ class MessageSender:
     def note_delivery(self, company_id: str, report: DeliveryReport) -> None:
         """Take a gateway's report about a message that was sent; a repeated one changes nothing.
 
-        A report about an unknown message is ignored: gateways also report what others sent.
+        A report about an unknown message is kept for a while: perhaps its reference is just being
+        written. Gateways also report what others sent.
         """
-        m = t.messages.c
         with self._resources.engines.write.begin() as connection:
-            noted = connection.execute(
-                sa.update(t.messages)
-                .where(
-                    m.company_id == company_id,
-                    m.reference == report.reference,
-                    m.reference != "",  # so that the index of those that have one is used
-                    m.status == MessageStatus.SENT,
-                )
-                .values(status=report.status.value, detail=report.detail)
-            )
-        if noted.rowcount and report.status is not MessageStatus.SENT:  # that was counted before
+            noted = _note_report(connection, company_id, report)
+            if not noted and not _is_known(connection, company_id, report.reference):
+                now = self._resources.clock()
+                keep_report(connection, company_id, report, now)
+                noted = _note_report(connection, company_id, report)  # written while we waited
+                if noted:
+                    take_report(connection, company_id, report.reference, now)
+        if noted and report.status is not MessageStatus.SENT:  # that was counted before
             self._note(company_id, report.status.value)
 
     def _load(self, message_id: str) -> _Queued | None:
@@ -168,19 +167,26 @@ class MessageSender:
         return None
 
     def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
-        written = self._update(
-            queued.id,
-            fact=None if receipt is _STORED else self._fact(queued),
-            status=receipt.status.value,
-            reference=receipt.reference,
-            segments=receipt.segments,
-            cost=receipt.cost[:_COST_LENGTH],
-            sent_at=self._resources.clock(),
-            next_at=None,
-            detail="",
-        )
+        now = self._resources.clock()
+        with self._resources.engines.write.begin() as connection:
+            report = _early_report(connection, queued.company_id, receipt, now)
+            written = _update(
+                connection,
+                queued.id,
+                status=report.status.value,
+                reference=receipt.reference,
+                segments=receipt.segments,
+                cost=receipt.cost[:_COST_LENGTH],
+                sent_at=now,
+                next_at=None,
+                detail=report.detail,
+            )
+            if written and receipt is not _STORED:
+                tell(connection, [_fact(queued, now)])
         if written:
             self._note(queued.company_id, receipt.status.value)
+        if written and report.status is not receipt.status:
+            self._note(queued.company_id, report.status.value)
 
     def _write_failure(self, waiting: _Waiting, step: MessageStep) -> None:
         _LOG.warning(
@@ -189,33 +195,65 @@ class MessageSender:
             failures=step.facts.failures,
         )
         next_in, status = step.next_in, "failed" if step.is_given_up else "queued"
-        written = self._update(
-            waiting.id,
-            status=status,
-            failures=step.facts.failures,
-            work_failures=step.facts.work_failures,
-            detail=step.detail,
-            next_at=None if next_in is None else self._resources.clock() + next_in,
-        )
+        with self._resources.engines.write.begin() as connection:
+            written = _update(
+                connection,
+                waiting.id,
+                status=status,
+                failures=step.facts.failures,
+                work_failures=step.facts.work_failures,
+                detail=step.detail,
+                next_at=None if next_in is None else self._resources.clock() + next_in,
+            )
         if written:
             self._note(waiting.company_id, status if step.is_given_up else _NOT_SENT)
 
-    def _fact(self, queued: _Queued) -> Fact:
-        return Fact(
-            hook=OutboxHook.MESSAGE_SENT,
-            company_id=queued.company_id,
-            subject_id=queued.id,
-            at=self._resources.clock(),
-        )
 
-    def _update(self, message_id: str, *, fact: Fact | None = None, **values: object) -> bool:
-        """Write to a message that is still queued; tell whether it was."""
-        with self._resources.engines.write.begin() as connection:
-            updated = connection.execute(
-                sa.update(t.messages)
-                .where(t.messages.c.id == message_id, t.messages.c.status == "queued")
-                .values(**values)
-            )
-            if fact is not None and updated.rowcount == 1:
-                tell(connection, [fact])
-        return updated.rowcount == 1
+def _fact(queued: _Queued, now: datetime) -> Fact:
+    return Fact(
+        hook=OutboxHook.MESSAGE_SENT,
+        company_id=queued.company_id,
+        subject_id=queued.id,
+        at=now,
+    )
+
+
+def _update(connection: Connection, message_id: str, **values: object) -> bool:
+    """Write to a message that is still queued; tell whether it was."""
+    updated = connection.execute(
+        sa.update(t.messages)
+        .where(t.messages.c.id == message_id, t.messages.c.status == "queued")
+        .values(**values)
+    )
+    return updated.rowcount == 1
+
+
+def _early_report(
+    connection: Connection, company_id: str, receipt: MessageReceipt, now: datetime
+) -> DeliveryReport:
+    """Return what the gateway said so far: its receipt, or a report that was faster."""
+    if receipt.reference and receipt.status is MessageStatus.SENT:
+        return take_report(connection, company_id, receipt.reference, now)
+    return DeliveryReport(reference=receipt.reference, status=receipt.status)
+
+
+def _note_report(connection: Connection, company_id: str, report: DeliveryReport) -> bool:
+    """Write a report to its message; tell whether there is one for which it is news."""
+    m = t.messages.c
+    noted = connection.execute(
+        sa.update(t.messages)
+        .where(*_has_reference(company_id, report.reference), m.status == MessageStatus.SENT)
+        .values(status=report.status.value, detail=report.detail)
+    )
+    return noted.rowcount > 0
+
+
+def _is_known(connection: Connection, company_id: str, reference: str) -> bool:
+    query = sa.select(t.messages.c.id).where(*_has_reference(company_id, reference))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _has_reference(company_id: str, reference: str) -> tuple[sa.ColumnElement[bool], ...]:
+    m = t.messages.c
+    # the last one so that the index of those that have a reference is used
+    return m.company_id == company_id, m.reference == reference, m.reference != ""

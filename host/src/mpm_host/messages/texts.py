@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mpm_core import Charge, ChargeKind, Grant, Money, Unit, format_kwh
 from mpm_core.allocation.accounts import Line, LineKind
 
-__all__ = ["pending_text", "receipt_text", "token_text", "unlock_text"]
+__all__ = ["pending_text", "receipt_text", "taken_back_text", "token_text", "unlock_text"]
 
 _CODE_GROUP = 4
 _STS_LENGTH = 20
@@ -44,16 +44,23 @@ def token_text(
     parts = [
         f"Payment of {paid} {paid.currency} received.",
         _cleared(cleared, paid.currency),
-        _granted(grant, serial),
-        *(f"Token: {_grouped(code.reveal())}" for code in grant.codes),
+        _granted_with_codes(grant, serial),
     ]
     return " ".join(part for part in parts if part)
 
 
+def taken_back_text(paid: Money, grant: Grant, serial: str) -> str:
+    """Give the customer a token that came while its payment was taken back: it stays sold."""
+    return (
+        f"Payment of {paid} {paid.currency} was taken back, but what it bought exists: "
+        f"{_granted_with_codes(grant, serial)} "
+        "It is yours; its price is collected from your next payment."
+    )
+
+
 def unlock_text(grant: Grant, serial: str) -> str:
     """Give the customer the token that unlocks another device than the one that was paid."""
-    codes = (f"Token: {_grouped(code.reveal())}" for code in grant.codes)
-    return " ".join((_granted(grant, serial), *codes))
+    return _granted_with_codes(grant, serial)
 
 
 def pending_text(paid: Money) -> str:
@@ -81,6 +88,11 @@ def _granted(grant: Grant, serial: str) -> str:
         days = "day" if grant.quantity == 1 else "days"
         return f"{grant.quantity} {days} for device {serial}."
     return f"{format_kwh(grant.quantity)} kWh for meter {serial}."
+
+
+def _granted_with_codes(grant: Grant, serial: str) -> str:
+    codes = (f"Token: {_grouped(code.reveal())}" for code in grant.codes)
+    return " ".join((_granted(grant, serial), *codes))
 
 
 def _grouped(code: str) -> str:

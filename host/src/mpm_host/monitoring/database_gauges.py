@@ -1,7 +1,8 @@
 """What the database says of the work that waits, read when somebody asks for metrics.
 
-Only what is open is read, by the partial indexes the relay uses, so the cost does not grow with the
-history. An answer is kept for some seconds: however many ask, the database is asked once.
+Only what is open or waits for a person is read, by partial indexes of just that, so the cost does
+not grow with the history. An answer is kept for some seconds: however many ask, the database is
+asked once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.directory import Directory
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
@@ -38,7 +38,6 @@ _AGES = (
     ("6h", timedelta(hours=6)),
     ("24h", timedelta(hours=24)),
 )
-_WAITING = (PaymentStatus.HELD, PaymentStatus.UNMATCHED)
 
 
 class DatabaseGauges(Collector):
@@ -159,9 +158,8 @@ class DatabaseGauges(Collector):
             "Payments that go on only when a person decides.",
             labels=("company", "status"),
         )
-        for company_id in self._directory().companies:
-            for row in connection.execute(_WAITING_PAYMENTS, {"company_id": company_id}):
-                waiting.add_metric((self._company(company_id), row.status), row.number)
+        for row in connection.execute(_PAYMENTS_FOR_A_PERSON):
+            waiting.add_metric((self._company(row.company_id), row.status), row.number)
         return waiting
 
     def _whose(self, company_id: str, instance_id: str) -> tuple[str, str]:
@@ -215,14 +213,9 @@ _QUEUED_MESSAGES = (
     .group_by(_M.company_id)
 )
 _P = t.payments.c
-_WAITING_PAYMENTS = sa.union_all(
-    sa.select(_P.status, sa.func.count().label("number"))
-    .where(
-        _P.company_id == sa.bindparam("company_id"),
-        _P.status.in_([status.value for status in _WAITING]),
-    )
-    .group_by(_P.status),
-    sa.select(sa.literal("disputed"), sa.func.count())
-    .where(_P.company_id == sa.bindparam("company_id"), _P.disputed)
-    .having(sa.func.count() > 0),
+_STANDING = sa.case((_P.disputed, sa.literal_column("'disputed'")), else_=_P.status)
+_PAYMENTS_FOR_A_PERSON = (
+    sa.select(_P.company_id, _STANDING.label("status"), sa.func.count().label("number"))
+    .where(sa.text("mpm_payment.needs_person"))  # as the partial index has it
+    .group_by(_P.company_id, _STANDING)
 )

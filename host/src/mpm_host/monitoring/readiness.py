@@ -13,7 +13,8 @@ from mpm_core import UserError
 from mpm_host.clock import Clock
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
-from mpm_host.database.upgrade import current, head
+from mpm_host.database.outages import outage_code
+from mpm_host.database.upgrade import current, head, remedy
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
 
 __all__ = ["Problem", "Readiness"]
@@ -21,16 +22,9 @@ __all__ = ["Problem", "Readiness"]
 _PATIENCE_SECONDS = 2.0
 _KEPT_SECONDS = 1.0
 _ROW = "probe"
-_SIGNS = {
-    "read-only": "database_read_only",
-    "readonly": "database_read_only",
-    "recovery": "database_read_only",
-    "full": "database_full",
-    "no space": "database_full",
-    "disk i/o": "database_full",
-    "locked": "database_locked",
-    "lock timeout": "database_locked",
-}
+_UNWRITABLE = frozenset(
+    {"database_read_only", "database_full", "database_locked", "database_broken"}
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +91,10 @@ class Readiness:
     def _try_database(self) -> Sequence[Problem]:
         found, needed = current(self._engines.read), head()
         if found != needed:
-            detail = f"The database is at revision {found}, and this version needs {needed}."
+            detail = (
+                f"The database is at revision {found or 'none'}, and this version needs {needed}; "
+                f"{remedy(found, needed)}."
+            )
             return (Problem(code="migrations", detail=detail),)
         if not self._wrote_lately():
             self._write()
@@ -118,11 +115,10 @@ _UNREACHABLE = Problem(code="database", detail="The database cannot be reached."
 
 def _named(error: sa.exc.SQLAlchemyError) -> Problem:
     """Say what is wrong with a database; the error's own text may hold what nobody should see."""
-    text = str(getattr(error, "orig", "")).lower()
-    for sign, code in _SIGNS.items():
-        if sign in text:
-            detail = f"The database cannot be written: it is {code.partition('_')[2]}."
-            return Problem(code=code, detail=detail.replace("_", "-"))
-    if "did not answer within" in text:
-        return Problem(code="database_hangs", detail="The database does not answer.")
+    code = outage_code(error)
+    if code in _UNWRITABLE:
+        detail = f"The database cannot be written: it is {code.partition('_')[2]}."
+        return Problem(code=code, detail=detail.replace("_", "-"))
+    if code == "database_hangs":
+        return Problem(code=code, detail="The database does not answer.")
     return _UNREACHABLE

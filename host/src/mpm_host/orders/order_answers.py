@@ -17,12 +17,11 @@ from mpm_host.backoff import Draw, draw_any
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
-from mpm_host.orders.order_asking import Answer
+from mpm_host.orders.order_asking import Answer, as_time_grant
 from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt
 from mpm_host.orders.order_steps import Attempted, StepWriter, has_token
 from mpm_host.orders.order_store import OrderRecord, load_order
-from mpm_host.orders.switching import as_time_grant
 from mpm_host.payments.payment_locks import lock_payment
 
 __all__ = ["AnswerTaker"]

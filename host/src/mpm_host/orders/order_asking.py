@@ -11,25 +11,28 @@ from datetime import timedelta
 import attrs
 
 from mpm_core import (
+    Charge,
+    ChargeKind,
     ContractViolation,
     Device,
     Grant,
+    Manifest,
     MpmError,
     NotFound,
     NothingHappened,
     NotSent,
     Pending,
     Prepared,
+    Recovery,
     Refused,
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
 from mpm_host.directory import InstanceRecord
 from mpm_host.orders.order_store import OrderRecord
-from mpm_host.orders.switching import as_time_grant
 from mpm_host.payments.quotes import load_device
 from mpm_host.resources import Resources
 
-__all__ = ["Answer", "Asking", "Manufacturers", "as_harmless"]
+__all__ = ["Answer", "Asking", "Manufacturers", "as_harmless", "as_time_grant", "lease_of"]
 
 Answer = Grant | Pending | MpmError
 _LEASE_MARGIN = timedelta(seconds=60)
@@ -59,8 +62,8 @@ class Asking:
 
     @property
     def lease(self) -> timedelta:
-        """How long a worker may be silent: it waits for a free thread, then for the answer."""
-        return 2 * timedelta(seconds=self.loaded.manifest.deadline) + _LEASE_MARGIN
+        """How long its worker may be silent."""
+        return lease_of(self.loaded.manifest)
 
     def ask(self, order: OrderRecord, on_late: Callable[[object], None]) -> Answer:
         """Ask for the grant of an order whose attempt is committed.
@@ -100,12 +103,15 @@ class Manufacturers:
     def prepare(self, order: OrderRecord, instance: InstanceRecord) -> Asking:
         """Let the plugin decide what must not be decided twice; a later try keeps the first.
 
+        A target is decided anew while surely nothing came of the order: one from before a long wait
+        would give the customer less than was paid for.
+
         Raises:
             MpmError: what went wrong; see `as_harmless`.
         """
         asking = self._asking(order, instance)
         plugins, name = asking.plugins, asking.loaded.name
-        if order.prepared is not None:
+        if order.prepared is not None and not _begins_anew(order, asking):
             return attrs.evolve(asking, prepared=Prepared(inputs=order.prepared))
         if not plugins.has_hook(name, "mpm_prepare_order"):
             return asking
@@ -142,8 +148,26 @@ class Manufacturers:
         return Asking(plugins=plugins, loaded=loaded, device=device, state_version=version)
 
 
+def _begins_anew(order: OrderRecord, asking: Asking) -> bool:
+    operation = asking.loaded.manifest.operations.get(order.charge.kind)
+    is_target = operation is not None and operation.recovery is Recovery.DESIRED_STATE
+    return is_target and not order.facts.doubt
+
+
 def as_harmless(error: MpmError) -> MpmError:
     """Preparing never mints, so whatever went wrong there, nothing has happened yet."""
     if isinstance(error, Refused | NothingHappened | ContractViolation):
         return error
     return NotSent(str(error))
+
+
+def as_time_grant(grant: Grant, charge: Charge) -> Grant:
+    """Say what being switched on means: the time that was paid, which the host counts."""
+    if grant.codes or grant.quantity is not None or charge.kind is not ChargeKind.TIME:
+        return grant
+    return attrs.evolve(grant, quantity=charge.quantity, unit=charge.unit)
+
+
+def lease_of(manifest: Manifest) -> timedelta:
+    """Return how long a worker may be silent: it waits for a free thread, then for the answer."""
+    return 2 * timedelta(seconds=manifest.deadline) + _LEASE_MARGIN

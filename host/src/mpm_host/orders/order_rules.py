@@ -243,7 +243,9 @@ def _after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts
             return Step(status=OrderStatus.QUEUED, facts=OrderFacts(), next_in=timedelta(0))
         case NotFound(conclusive=True):
             once = attrs.evolve(facts, not_found=facts.not_found + 1)
-            return _look_again(once, "The vendor does not know the order; it is asked once more.")
+            detail = "The vendor does not know the order; it is asked once more."
+            # after the last look, too: a second such answer ends the doubt without a person
+            return _wait_for_look(once, detail)
         case MpmError():
             return _look_again(attrs.evolve(facts, not_found=0), str(answer))
         case NotFound():
@@ -310,6 +312,10 @@ def _look_again(facts: OrderFacts, detail: str) -> Step:
     """Leave the order for the schedule's next look, or for a person after the last one."""
     if facts.age >= LOOKS[-1]:
         return _park(facts, detail)
+    return _wait_for_look(facts, detail)
+
+
+def _wait_for_look(facts: OrderFacts, detail: str) -> Step:
     return Step(
         status=OrderStatus.UNKNOWN,
         facts=facts,

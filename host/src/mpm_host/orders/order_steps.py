@@ -16,11 +16,11 @@ from mpm_core import ChargeKind, Grant, OutcomeUnknown, Secret
 from mpm_host.database import tables as t
 from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
-from mpm_host.messages.texts import token_text, unlock_text
+from mpm_host.messages.texts import taken_back_text, token_text, unlock_text
 from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt, while_reversing
 from mpm_host.orders.order_store import OrderPurpose, OrderRecord, move_state
-from mpm_host.orders.switching import doubt_switch, extend_switch
+from mpm_host.orders.switch_rows import doubt_switch, extend_switch
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.payments.payment_locks import (
     LockedPayment,
@@ -180,6 +180,7 @@ class _Writing:
         refresh_payment(self.connection, self.order.payment_id, self.now)
         if self.payment.reversing:
             book_reversal_if_due(self.connection, self.order.payment_id, self.now)
+            self._tell_what_stays_sold()
         else:
             self._tell()
         if self.step.status is not OrderStatus.QUEUED:
@@ -265,17 +266,19 @@ class _Writing:
         move_state(self.connection, self.order.device_id)
         extend_switch(self.connection, self.order.device_id, self.order.charge, self.now)
 
+    def _tell_what_stays_sold(self) -> None:
+        """Give the customer of a payment that was taken back what its price is still owed for."""
+        grant = self.step.grant
+        if grant is not None and grant.quantity is not None and self.payment.paid.minor:
+            self._tell_token(taken_back_text(self.payment.paid, grant, self.order.serial))
+
+    def _tell_token(self, text: str) -> None:
+        key = f"{self.order.id}:token"
+        queue_message(self.connection, self.writer.vault, self.payment, text, key=key, now=self.now)
+
     def _tell(self) -> None:
         if self.step.grant is not None:
-            key = f"{self.order.id}:token"
-            queue_message(
-                self.connection,
-                self.writer.vault,
-                self.payment,
-                self._text(self.step.grant),
-                key=key,
-                now=self.now,
-            )
+            self._tell_token(self._text(self.step.grant))
         elif self.step.needs_person or self._is_late():
             tell_delay(self.connection, self.writer.vault, self.payment, self.now)
 
@@ -300,7 +303,7 @@ def wake_next(connection: Connection, device_id: str, now: datetime) -> None:
     waiting = (
         sa.select(o.id)
         .where(o.device_id == device_id, o.status == OrderStatus.QUEUED, o.finished_at.is_(None))
-        .order_by(o.id)
+        .order_by(o.doubt.desc(), o.id)  # as they have their turn
         .limit(1)
     )
     if found := connection.execute(waiting).scalar_one_or_none():

@@ -6,7 +6,7 @@ number there and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -159,14 +159,28 @@ def load_order(
     return None if row is None else OrderRecord.from_row(row, now)
 
 
-def has_turn(connection: Connection, order: OrderRecord, *, blocks_device: bool) -> bool:
-    """Tell whether no other order of the device must come first; takes the device."""
+def has_turn(
+    connection: Connection, order: OrderRecord, *, blocking: Collection[ChargeKind]
+) -> bool:
+    """Tell whether no other order of the device must come first; takes the device.
+
+    An order in doubt comes first whatever its id: ids follow the clocks of the machines that made
+    them, and it may have had its effect already.
+
+    Args:
+        connection: of the caller's transaction.
+        order: that wants to begin.
+        blocking: kinds of orders whose doubt holds the device's other orders back.
+    """
     lock_device(connection, order.device_id)
     o = t.orders.c
     earlier = o.id < order.id
-    before = [o.status == OrderStatus.SENT, earlier & (o.status == OrderStatus.QUEUED)]
-    if blocks_device:
-        before.append(earlier & o.status.in_(_IN_DOUBT))
+    repeats_first = o.doubt & earlier if order.facts.doubt else o.doubt | earlier
+    before = [
+        o.status == OrderStatus.SENT,
+        (o.status == OrderStatus.QUEUED) & repeats_first,
+        o.status.in_(_IN_DOUBT) & o.kind.in_(blocking),
+    ]
     query = sa.select(o.id).where(
         o.device_id == order.device_id,
         o.id != order.id,

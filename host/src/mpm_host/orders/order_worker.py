@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 
 from sqlalchemy.engine import Connection
 
-from mpm_core import MpmError, Operation
+from mpm_core import ChargeKind, MpmError
 from mpm_host.backoff import spread
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.directory import InstanceRecord
@@ -40,7 +40,7 @@ from mpm_host.orders.order_store import (
     postpone,
     rest,
 )
-from mpm_host.orders.switching import keep_switch
+from mpm_host.orders.switch_rows import keep_switch
 from mpm_host.payments.payment_locks import lock_payment
 from mpm_host.payments.payment_messages import tell_delay
 from mpm_host.resources import Resources
@@ -125,10 +125,11 @@ class OrderWorker:
             missing = operation_missing(instance.name, order.charge.kind, order.facts)
             self._answers.write(order, missing)
         else:
-            self._attempt_with(order, instance, facts.operations[order.charge.kind])
+            blocking = {kind for kind, each in facts.operations.items() if each.blocks_device}
+            self._attempt_with(order, instance, blocking)
 
     def _attempt_with(
-        self, order: OrderRecord, instance: InstanceRecord, operation: Operation
+        self, order: OrderRecord, instance: InstanceRecord, blocking: Collection[ChargeKind]
     ) -> None:
         try:
             asking = self._manufacturers.prepare(order, instance)
@@ -137,7 +138,7 @@ class OrderWorker:
             self._answers.write(order, step, unbegun=_unbegun(error, instance))
             return
         crash_point(CrashPoint.ORDER_PREPARED)
-        begun = self._begin(order, operation, asking)
+        begun = self._begin(order, blocking, asking)
         if begun is None:
             return
         with self._in_hand(begun.id):
@@ -156,13 +157,13 @@ class OrderWorker:
             self._asked_about.discard(order_id)
 
     def _begin(
-        self, order: OrderRecord, operation: Operation, asking: Asking
+        self, order: OrderRecord, blocking: Collection[ChargeKind], asking: Asking
     ) -> OrderRecord | None:
         """Commit the attempt before anybody is asked; `None` when it is not this order's turn."""
         now = self._resources.clock()
         try:
             with self._resources.engines.write.begin() as connection:
-                if not has_turn(connection, order, blocks_device=operation.blocks_device):
+                if not has_turn(connection, order, blocking=blocking):
                     # in the same transaction, so that the other order's end wakes this one after it
                     self._put_off(connection, order, _WAIT_FOR_TURN, _NOT_ITS_TURN)
                     return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import attrs
 from sqlalchemy.engine import Connection
 
 from mpm_core import (
@@ -32,7 +33,7 @@ from mpm_host.payments.booking_allocation import AllocationBooking
 from mpm_host.payments.booking_commands import Accept, Command, Deny, Intend, Outcome, TakeBack
 from mpm_host.payments.booking_outcomes import accepted, unknown_reference, validation_outcome
 from mpm_host.payments.booking_writes import BookingWrites
-from mpm_host.payments.conflicts import Conflicts, difference
+from mpm_host.payments.conflicts import Conflicts, contradictions, difference
 from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load_accounts
 from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.ledger import journal, suspense
@@ -150,9 +151,9 @@ class _Batch:
         by_reference = self._payments.by_reference(command.keys)
         linked = self._payments.by_link(command.keys)
         record = by_reference or linked
-        points_back = command.request.number is not None or command.request.intent is not None
-        if points_back and linked is not record:
-            return self._mismatched_link(command, by_reference)
+        if by_reference is not None and _points_elsewhere(command.request, by_reference, linked):
+            what = "paid again for another validation"
+            return self._conflict(by_reference, what, command.request.receipt)
         if record is None:
             return self._accept_new(command)
         if record.reference not in {None, command.request.reference}:
@@ -160,13 +161,6 @@ class _Batch:
             what = f"paid again under another reference: {reference!r}"
             return self._conflict(record, what, command.request.receipt)
         return self._accept_known(command, record)
-
-    def _mismatched_link(self, command: Accept, by_reference: PaymentRecord | None) -> Outcome:
-        """Refuse a link to another payment; the one that carries the reference keeps the note."""
-        if by_reference is None:
-            return unknown_reference()
-        what = "paid again for another validation"
-        return self._conflict(by_reference, what, command.request.receipt)
 
     def _accept_new(self, command: Accept) -> Outcome:
         request = command.request
@@ -182,10 +176,8 @@ class _Batch:
         return self._book(command, record, was_validated=False)
 
     def _accept_known(self, command: Accept, record: PaymentRecord) -> Outcome:
-        if record.status is PaymentStatus.DENIED:
-            return self._conflict(record, "paid after a final no", command.request.receipt)
-        if other := difference(record, command.request):
-            return self._conflict(record, f"paid with another {other}", command.request.receipt)
+        if against := contradictions(record, command.request):
+            return self._accept_contradicted(command, record, against)
         if record.accepted_at is not None:
             self._report(command, record)  # who tells us again may have missed our report
             return accepted(record)
@@ -195,6 +187,28 @@ class _Batch:
             return unknown_reference()
         was_validated = record.status is PaymentStatus.VALIDATED
         return self._book(command, record, was_validated=was_validated)
+
+    def _accept_contradicted(
+        self, command: Accept, record: PaymentRecord, against: Sequence[Objection]
+    ) -> Outcome:
+        """Refuse what the row speaks against; what cannot be refused is money, though nobody's."""
+        receipt = command.request.receipt
+        if command.can_be_refused or not _is_money(record, command.request):
+            return self._conflict(record, against[0].message, receipt)
+        for each in against:
+            self._conflicts.note(record, each.message, receipt)
+        if record.accepted_at is not None:
+            return self._dispute(record)
+        self._take_over(command, record)
+        what = f"It was {against[0].message}; match it to a device, or reverse it."
+        return self._book_unmatched(record, _objection(against[0].code, what))
+
+    def _dispute(self, record: PaymentRecord) -> Outcome:
+        """Have a person look at a payment that is booked, but not as its telecom says."""
+        if record.status is not PaymentStatus.REVERSED:
+            record.disputed = record.needs_person = True
+            self.writes.save(record)
+        return accepted(record)
 
     def _book(self, command: Accept, record: PaymentRecord, *, was_validated: bool) -> Outcome:
         self._take_over(command, record)
@@ -290,13 +304,18 @@ class _Batch:
     # --- final noes ----------------------------------------------------------
 
     def _deny(self, command: Deny | TakeBack) -> Outcome:
-        record = self._payments.find(command.keys)
+        keys = command.keys
+        record = self._payments.asked_about(keys)
         if record is None:
-            record = self._new_payment(command.instance, command.keys)
+            if self._payments.by_link(keys) is not None:
+                keys = attrs.evolve(keys, intent=None)  # of another payment
+            record = self._new_payment(command.instance, keys)
         if record.status.is_booked:
             return Outcome(decision=Decision.FOUND, payment=record)
         if record.status is not PaymentStatus.REVERSED:
             record.status = PaymentStatus.DENIED
+            record.reference = record.reference or keys.reference  # what may be paid later
+            self._payments.add(record)
             self.writes.save(record)
         return Outcome(decision=Decision.NOT_FOUND, payment=record)
 
@@ -328,10 +347,30 @@ class _Batch:
         )
 
 
+def _points_elsewhere(
+    request: ProcessRequest, record: PaymentRecord, linked: PaymentRecord | None
+) -> bool:
+    """Tell whether a call with a payment's reference is about another payment, or about none.
+
+    A call that says everything itself needs no link: its first one was booked by what it says, so
+    each repeat is judged by that.
+    """
+    if linked is not None:
+        return linked is not record
+    points_back = request.number is not None or request.intent is not None
+    return points_back and (request.serial is None or request.amount is None)
+
+
 def _says_too_little(record: PaymentRecord, request: ProcessRequest) -> bool:
     """Tell whether neither the validation nor the call says what is paid, or how much."""
     serial, amount = record.serial or request.serial, record.amount or request.amount
     return serial is None or amount is None
+
+
+def _is_money(record: PaymentRecord, request: ProcessRequest) -> bool:
+    """Tell whether what was paid can be booked: more than nothing, in the company's currency."""
+    paid = record.money if request.amount is None else request.amount
+    return paid is not None and paid.minor > 0 and paid.currency == record.currency
 
 
 def _objection(code: str, message: str) -> Objection:

@@ -72,6 +72,11 @@ class Accept:
     reply: Reply | None
 
     @property
+    def can_be_refused(self) -> bool:
+        """Tell whether somebody hears a *no* and gives the money back: nobody does for a push."""
+        return self.reply is not None
+
+    @property
     def keys(self) -> PaymentKeys:
         """How the payment is found again."""
         return PaymentKeys(

@@ -1,4 +1,7 @@
-"""Calls that are not even decided: badly signed, stale, unreadable; answered, noted, not stored."""
+"""Calls that are not even decided: badly signed, stale, unreadable, or beyond us just now.
+
+They are answered and noted, not stored.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,19 @@ import hashlib
 
 import structlog
 
-from mpm_core import CallRefused, Decision, InboundCall, Malformed, Stale, Verdict
+from mpm_core import (
+    CallRefused,
+    Decision,
+    InboundCall,
+    Malformed,
+    Misconfigured,
+    Stale,
+    Verdict,
+)
+from mpm_host.database.outages import error_facts
+from mpm_host.directory import InstanceRecord
 
-__all__ = ["note_refusal", "refusal_verdict"]
+__all__ = ["note_failure", "note_refusal", "refusal_verdict"]
 
 
 def refusal_verdict(refusal: CallRefused) -> Verdict:
@@ -43,3 +56,24 @@ def note_refusal(
         bytes=len(call.body),
         sha256=hashlib.sha256(call.body).hexdigest(),
     )
+
+
+def note_failure(
+    log: structlog.stdlib.BoundLogger, error: Exception, instance: InstanceRecord, *, company: str
+) -> None:
+    """Log that a call could not be decided, and why if that can be said.
+
+    Of most errors only the kind, and which outage it is: a database error's text repeats phone
+    numbers, a plugin's may repeat anything. That its instance is not loaded, which no plugin can
+    say here, are our words.
+
+    Args:
+        log: has the instance and the correlation id.
+        error: what was raised.
+        instance: that was called.
+        company: whose it is.
+    """
+    why = {}
+    if isinstance(error, Misconfigured):
+        why = {"detail": str(error), "problem": instance.problem}
+    log.error("call_failed", company=company, **error_facts(error), **why)

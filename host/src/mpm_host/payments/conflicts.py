@@ -1,7 +1,8 @@
 """Conflicts: calls that speak of a known payment and say something else of it.
 
-Nothing is booked for them. The payment is marked, and each difference is one event however often
-the telecom repeats it (T-55); how many calls there were, the counter of answered calls tells.
+Nothing is booked for a call that can be refused; money that cannot be is booked as nobody's. The
+payment is marked, and each difference is one event however often the telecom repeats it (T-55); how
+many calls there were, the counter of answered calls tells.
 """
 
 from __future__ import annotations
@@ -12,15 +13,25 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_core import ProcessRequest, ValidationRequest
+from mpm_core import Objection, PaymentStatus, ProcessRequest, ValidationRequest
 from mpm_host.database import tables as t
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.booking_writes import BookingWrites
 from mpm_host.payments.payment_records import PaymentRecord
 
-__all__ = ["CONFLICT", "Conflicts", "difference"]
+__all__ = [
+    "CONFLICT",
+    "PAID_AFTER_DENIAL",
+    "PAID_DIFFERENTLY",
+    "Conflicts",
+    "contradictions",
+    "difference",
+]
 
 CONFLICT = "conflict"  # the kind of the event
+# Reasons of payments that are booked all the same, for their money has moved.
+PAID_AFTER_DENIAL = "paid_after_denial"
+PAID_DIFFERENTLY = "paid_differently"
 
 
 def difference(record: PaymentRecord, request: ValidationRequest | ProcessRequest) -> str:
@@ -32,6 +43,16 @@ def difference(record: PaymentRecord, request: ValidationRequest | ProcessReques
     if request.payer is not None and record.payer not in {None, request.payer.e164}:
         return f"payer: {request.payer.masked}"
     return ""
+
+
+def contradictions(record: PaymentRecord, request: ProcessRequest) -> tuple[Objection, ...]:
+    """Return what of the row speaks against a call that money has moved, the gravest first."""
+    found = []
+    if record.status is PaymentStatus.DENIED:
+        found.append(Objection(code=PAID_AFTER_DENIAL, message="paid after a final no"))
+    if other := difference(record, request):
+        found.append(Objection(code=PAID_DIFFERENTLY, message=f"paid with another {other}"))
+    return tuple(found)
 
 
 @attrs.frozen(kw_only=True)

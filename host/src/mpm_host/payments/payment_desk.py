@@ -38,7 +38,7 @@ from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.group_commit import GroupCommit
 from mpm_host.directory import InstanceRecord
 from mpm_host.payments.booking import Accept, Book, Command, Deny, Intend, Outcome
-from mpm_host.payments.call_refusals import note_refusal, refusal_verdict
+from mpm_host.payments.call_refusals import note_failure, note_refusal, refusal_verdict
 from mpm_host.payments.payment_notices import PaymentNotices
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
 from mpm_host.payments.plugin_objections import PluginObjections
@@ -133,8 +133,7 @@ class PaymentDesk:
             verdict, stored = refusal_verdict(refusal), None
             note_refusal(inbound.log, call, verdict, company=self._slug(instance))
         except Exception as error:  # noqa: BLE001 - whatever failed, the telecom may ask again
-            # Only the kind of error: a database error's text repeats phone numbers.
-            inbound.log.error("call_failed", error=type(error).__name__)  # noqa: TRY400 - as said
+            note_failure(inbound.log, error, instance, company=self._slug(instance))
             verdict, stored = _unavailable(), None
         seconds, kind = time.monotonic() - began, _kind_of(request)
         self._note_call(instance, kind, verdict.decision, seconds)
@@ -267,7 +266,7 @@ class PaymentDesk:
 
     def _find(self, keys: PaymentKeys) -> PaymentRecord | None:
         with self._resources.engines.read.connect() as connection:
-            return find_payments(connection, [keys], lock=False).find(keys)
+            return find_payments(connection, [keys], lock=False).asked_about(keys)
 
 
 @attrs.frozen(kw_only=True)

@@ -121,7 +121,8 @@ class PaymentNotices:
         if needs_person:
             changes |= {"needs_person": True, "disputed": True}
         with self._engines.write.begin() as connection:
-            connection.execute(sa.select(p.id).where(p.id == payment.id).with_for_update())
+            row = sa.select(p.id).where(p.id == payment.id).with_for_update(key_share=True)
+            connection.execute(row)
             if connection.execute(known).first() is not None:
                 return  # also when a person has dealt with it since
             connection.execute(sa.update(t.payments).where(p.id == payment.id).values(**changes))

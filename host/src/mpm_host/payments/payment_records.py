@@ -158,6 +158,13 @@ class PaymentIndex:
         """Find the payment by any key."""
         return self.by_reference(keys) or self.by_link(keys)
 
+    def asked_about(self, keys: PaymentKeys) -> PaymentRecord | None:
+        """Find the payment a question is about: what carries another reference is another one."""
+        found = self.find(keys)
+        if found is None or keys.reference is None or found.reference is None:
+            return found
+        return found if found.reference == keys.reference else None
+
     def _find(self, instance_id: str, name: str, value: str | int | None) -> PaymentRecord | None:
         return None if value is None else self._by_key.get((instance_id, name, value))
 

@@ -27,6 +27,8 @@ JsonObject = dict[str, object]
 _Children = Mapping[str, list[JsonObject]]  # by payment id
 _REVERSED = PaymentStatus.REVERSED.value
 _MOST = 500  # payments of one page
+# as the partial index has it: SQLite does not find it by `needs_person = 1`
+_NEEDS_PERSON = sa.text("mpm_payment.needs_person")
 
 
 @attrs.frozen(kw_only=True)
@@ -82,6 +84,7 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
     *,
     status: PaymentStatus | None = None,
     serial: str | None = None,
+    needs_person: bool | None = None,
     among: sa.CompoundSelect[str] | None = None,
     limit: int = 50,
     after: str | None = None,
@@ -93,6 +96,7 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
         company_id: whose payments.
         status: only these.
         serial: only of this device.
+        needs_person: only those that wait for somebody, or only the others; `None`: both.
         among: a query of the ids that the asker may see; `None`: all of the company.
         limit: how many; 500 at most.
         after: the cursor of the page before.
@@ -103,6 +107,8 @@ def list_payments(  # noqa: PLR0913 - a list is filtered by these
         query = query.where(p.status == status.value)
     if serial is not None:
         query = query.where(p.serial == serial)
+    if needs_person is not None:
+        query = query.where(_NEEDS_PERSON if needs_person else sa.not_(p.needs_person))
     if among is not None:
         query = query.where(p.id.in_(among))
     if after is not None:

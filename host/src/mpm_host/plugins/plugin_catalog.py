@@ -85,6 +85,11 @@ class PluginCatalog:
 
     def _refuse_unless_allowed(self, name: str) -> None:
         if name not in self._allowed:
-            advice = f"if you trust it, add it to allowed_plugins in {self._file_name}."
             near = did_you_mean(name, sorted(self._allowed))
+            if not near and all(plugin.name != name for plugin in installed_plugins()):
+                raise PluginLoadError(
+                    f"Plugin {name!r} is not installed; correct its name, or install it and add it "
+                    f"to allowed_plugins in {self._file_name}."
+                )
+            advice = f"if you trust it, add it to allowed_plugins in {self._file_name}."
             raise PluginLoadError(f"Plugin {name!r} is not allowed; {near or advice}")

@@ -117,6 +117,7 @@ def manifest_view(plugin: LoadedPlugin) -> dict[str, object]:
         "minimum_amount": manifest.minimum_amount,
         "maximum_amount": manifest.maximum_amount,
         "serial_pattern": manifest.serial_pattern.pattern,
+        "token_pattern": manifest.token_pattern.pattern if manifest.token_pattern else None,
         "callback_paths": list(manifest.callback_paths),
         "url_settings": list(manifest.url_settings),
         "deadline": f"{manifest.deadline:g}",

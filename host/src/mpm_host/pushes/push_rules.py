@@ -24,6 +24,7 @@ from mpm_host.backoff import Draw, asked_by, draw_any, spread
 
 __all__ = [
     "LATE",
+    "UNBOOKABLE",
     "PushFacts",
     "PushStatus",
     "PushStep",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 LATE = timedelta(minutes=15)  # a telecom that knows nothing by then got nothing, if asked twice
+UNBOOKABLE = "The telecom says that it was paid, but"  # how the detail of such a push begins
 _BETWEEN_NOES = timedelta(minutes=5)
 _GIVE_UP = timedelta(days=7)
 _LOOKS = (
@@ -162,10 +164,10 @@ def _not_before(step: PushStep, asked: timedelta | None) -> PushStep:
 
 
 def after_unbookable(facts: PushFacts, why: str) -> PushStep:
-    """Leave a push that is paid, but not as it was asked for, to a person."""
+    """Leave a push that is paid, but with what is no money of the company's, to a person."""
     return PushStep(
         status=PushStatus.UNKNOWN,
-        detail=f"The telecom says that it was paid, but {why}; a person must look.",
+        detail=f"{UNBOOKABLE} {why}; a person must look.",
         looks=facts.looks + 1,
     )
 

@@ -1,7 +1,8 @@
 """The push worker: prompts the payer's phone once, then asks until the telecom says what became.
 
 Each step is three moves, as of orders: commit what is about to happen, ask the telecom outside any
-transaction, commit what came of it. *Paid* is booked as every payment is, under the push's key.
+transaction, commit what came of it. *Paid* is booked as every payment is, under the push's key; the
+payer has been charged, so it is booked also with another amount, or after a final no: as nobody's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
 
+import attrs
 import structlog
 
 from mpm_core import Decision, MpmError, ProcessRequest, ProviderState, PushReceipt
@@ -142,7 +144,7 @@ class PushWorker:
             request=ProcessRequest(
                 reference=push.key,
                 serial=push.serial,
-                amount=state.amount or push.amount,
+                amount=state.amount,  # where it does not say, the payment does
                 payer=push.payer,
                 receipt=state.receipt,
             ),
@@ -152,11 +154,12 @@ class PushWorker:
         crash_point(CrashPoint.PUSH_BOOKED)
         if outcome.has_work:
             self._wake()
+        differs = state.amount is not None and state.amount != push.amount
+        amounts = f"{state.amount} instead of {push.amount}"
         if outcome.decision is Decision.ACCEPTED:
-            return step
-        why = f"not booked: {outcome.message}"
-        if state.amount is not None and state.amount != push.amount:
-            why = f"{state.amount} instead of {push.amount}"
+            detail = f"The telecom says that {amounts} was paid; see the payment."
+            return attrs.evolve(step, detail=detail) if differs else step
+        why = amounts if differs else f"not booked: {outcome.message}"
         return after_unbookable(record.facts, why)
 
     # --- writing ----------------------------------------------------------------------------------

@@ -8,24 +8,22 @@ deletes says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_core import Money, PaymentStatus
+from mpm_core import Money
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord, Directory
-from mpm_host.orders.switching import end_switches
+from mpm_host.orders.switch_rows import end_switches
 from mpm_host.payments.customer_accounts import CustomerAccount, load_customers
 from mpm_host.payments.ledger import account_changes
+from mpm_host.payments.open_payments import refuse_open_payments_of_customer
 from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = ["DeletedCustomer", "delete_customer"]
-
-_UNDER_WAY = (PaymentStatus.TOKEN_PENDING, PaymentStatus.UNKNOWN, PaymentStatus.HELD)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +70,7 @@ def delete_customer(  # noqa: PLR0913 - who, where, when, and what may be left
         return None
     account = load_customers(connection, directory, [customer_id], now, lock=True)[customer_id]
     _refuse_open_plans(account)
-    _refuse_open_payments(connection, company, customer_id)
+    refuse_open_payments_of_customer(connection, company, customer_id)
     left = DeletedCustomer(
         serials=tuple(sorted(account.devices)),
         credit=account.account.credit,
@@ -109,24 +107,6 @@ def _refuse_open_plans(account: CustomerAccount) -> None:
                 f"The customer has sale {plan.id!r} that is not paid off; take it back first "
                 "(DELETE /sales/{id}), or let it be paid.",
             )
-
-
-def _refuse_open_payments(connection: Connection, company: CompanyRecord, customer_id: str) -> None:
-    p = t.payments.c
-    under_way: Sequence[str] = [status.value for status in _UNDER_WAY]
-    query = sa.select(p.id, p.status).where(
-        # by the index of statuses: few payments are under way
-        p.company_id == company.id,
-        p.status.in_(under_way),
-        p.customer_id == customer_id,
-    )
-    found = connection.execute(query.limit(1)).first()
-    if found is not None:
-        raise ServiceRefused(
-            RefusalCode.PAYMENT_OPEN,
-            f"Payment {found.id} of the customer is {found.status}; wait for its token, or decide "
-            "it first.",
-        )
 
 
 def _balance_open(left: DeletedCustomer, currency: str) -> ServiceRefused:

@@ -16,8 +16,9 @@ from mpm_core import DeviceKind
 from mpm_core.tariffs import AccessRate
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord
-from mpm_host.orders.switching import end_switches
+from mpm_host.orders.switch_rows import end_switches
 from mpm_host.payments.customer_accounts import AccountMovedError
+from mpm_host.payments.open_payments import refuse_open_payments_of_device
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.access_rates import book_passed, first_boundary
 from mpm_host.registration.customers import lock_customers, require_village
@@ -57,7 +58,8 @@ def change_device(
 
     Raises:
         ServiceRefused: `unknown_device`, `unknown_customer`, `unknown_tariff`, `unknown_village`,
-            `tariff_forbidden` for what is no meter, `plan_open` when the device is not paid off.
+            `tariff_forbidden` for what is no meter; of another owner, `payment_open` while a token
+            is under way or to be decided on, and `plan_open` when the device is not paid off.
         AccountMovedError: its owner changed at this very moment; try again.
     """
     if change.tariff_id is not None:
@@ -78,9 +80,8 @@ def change_device(
             RefusalCode.TARIFF_FORBIDDEN,
             f"Only meters have a tariff, not {device['kind']}; leave it out.",
         )
-    if "customer_id" in changed and device["customer_id"] is not None:
-        put_settled_plan_aside(connection, device_id, device["serial"])
-        end_switches(connection, [device_id], now)
+    if "customer_id" in changed:
+        _leave_owner(connection, device, now)
     due_on = device["access_due_on"]
     if changed.keys() & {"customer_id", "tariff_id"}:
         due_on = _restart_access_rate(connection, company, device, wanted["tariff_id"], now)
@@ -104,6 +105,15 @@ def _lock(
     if device["customer_id"] != owner:
         raise AccountMovedError(device_id)
     return device
+
+
+def _leave_owner(connection: Connection, device: RowMapping, now: datetime) -> None:
+    """Let a locked device go to another owner, who begins with nothing."""
+    device_id, serial = device["id"], device["serial"]
+    refuse_open_payments_of_device(connection, device_id, serial)
+    if device["customer_id"] is not None:
+        put_settled_plan_aside(connection, device_id, serial)
+        end_switches(connection, [device_id], now)
 
 
 def _find(

@@ -20,7 +20,9 @@ from mpm_core.plans.schedules import ScheduledRow
 from mpm_host.database import tables as t
 from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
-from mpm_host.orders.switching import end_switches
+from mpm_host.orders.switch_rows import end_switches
+from mpm_host.payments.open_payments import refuse_open_payments_of_device
+from mpm_host.payments.payment_locks import lock_device
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.customers import lock_customers
 from mpm_host.registration.inputs import check_amount_given
@@ -166,21 +168,14 @@ def delete_sale(
     What was paid stays in the ledger.
 
     Raises:
-        ServiceRefused: `unknown_sale`, `sale_deleted`.
+        ServiceRefused: `unknown_sale`, `sale_deleted`, `payment_open`.
     """
     stored = _lock(connection, company, plan_id)
+    if stored.row["device_id"] is not None and stored.row["live"]:
+        _take_device(connection, stored.row, now)
     connection.execute(
         sa.update(t.plans).where(t.plans.c.id == plan_id).values(live=False, deleted_at=now)
     )
-    device_id = stored.row["device_id"]
-    if device_id is not None and stored.row["live"]:
-        d = t.devices.c
-        connection.execute(
-            sa.update(t.devices)
-            .where(d.id == device_id, d.customer_id == stored.row["customer_id"])
-            .values(customer_id=None)
-        )
-        end_switches(connection, [device_id], now)
     return {
         "cost": [_written(stored.row["cost"], company.company.currency), None],
         "device_serial": [stored.row["device_serial"], None],
@@ -202,6 +197,19 @@ def _lock(connection: Connection, company: CompanyRecord, plan_id: str) -> _Stor
             RefusalCode.SALE_DELETED, "The sale was taken back; it cannot be changed any more."
         )
     return _StoredPlan(row=row, plan=_plan(connection, row))
+
+
+def _take_device(connection: Connection, plan: RowMapping, now: datetime) -> None:
+    """Take the device of a live plan from its owner, who is locked, unless a token is under way."""
+    device_id, d = plan["device_id"], t.devices.c
+    lock_device(connection, device_id)
+    refuse_open_payments_of_device(connection, device_id, plan["device_serial"])
+    connection.execute(
+        sa.update(t.devices)
+        .where(d.id == device_id, d.customer_id == plan["customer_id"])
+        .values(customer_id=None)
+    )
+    end_switches(connection, [device_id], now)
 
 
 def _plan(connection: Connection, row: RowMapping) -> Plan:

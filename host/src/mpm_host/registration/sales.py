@@ -12,7 +12,8 @@ from mpm_core import DeviceKind
 from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
 from mpm_host.directory import CompanyRecord
-from mpm_host.orders.switching import end_switches
+from mpm_host.orders.switch_rows import end_switches
+from mpm_host.payments.open_payments import refuse_open_payments_of_device
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.appliances import find_appliances
 from mpm_host.registration.inputs import read_serial
@@ -55,7 +56,7 @@ def sell(
 
     Raises:
         ServiceRefused: customer, appliance or device is unknown or does not fit, the device has an
-            open plan, or the terms make no plan.
+            open plan or an open payment, or the terms make no plan.
     """
     _lock_customer(connection, company, request.customer_id)
     appliance = find_appliances(connection, company, ids=[request.appliance_id]).get(
@@ -128,7 +129,11 @@ def _find_device(
 def _hand_over(
     connection: Connection, device: SaleDevice, request: SaleRequest, now: datetime
 ) -> None:
-    """Refuse a second open plan, put a settled one aside, and give the device its owner."""
+    """Give a locked device its owner; a settled plan of it is put aside.
+
+    A token that is under way would count for the new sale, or unlock what is paid off no longer.
+    """
+    refuse_open_payments_of_device(connection, device.id, device.serial)
     if put_settled_plan_aside(connection, device.id, device.serial):
         end_switches(connection, [device.id], now)  # it is paid off no longer
     connection.execute(

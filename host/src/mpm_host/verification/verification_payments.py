@@ -105,13 +105,20 @@ def _payments_say_when() -> Check:
 
 
 def _payments_for_a_sale_pay_that_sale() -> Check:
-    p, e, r = t.payments.c, t.entries.c, t.plan_rows.c
+    """Money for a sale pays nothing else; what a person matched pays what its customer owes."""
+    p, e, r, s = t.payments.c, t.entries.c, t.plan_rows.c, t.entries.alias("suspense").c
     rows = [LedgerAccount.INSTALMENT.value, LedgerAccount.DOWN_PAYMENT.value]
+    was_matched = sa.exists().where(s.payment_id == p.id, s.account == LedgerAccount.SUSPENSE.value)
     query = (
         sa.select(e.company_id, e.id, p.plan_id, r.plan_id.label("paid"))
         .join(t.payments, p.id == e.payment_id)
         .join(t.plan_rows, r.id == e.refers_to)
-        .where(p.plan_id.is_not(None), e.account.in_(rows), p.plan_id != r.plan_id)
+        .where(
+            p.plan_id.is_not(None),
+            e.account.in_(rows),
+            p.plan_id != r.plan_id,
+            sa.not_(was_matched),
+        )
     )
     return Check(
         query=query,

@@ -1,4 +1,7 @@
-"""The check of pushes: what the telecom said is paid is in the books."""
+"""The check of pushes: what the telecom said is paid is in the books.
+
+A telecom may say that another amount was paid: then the payment has that one, and a conflict.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sqlalchemy as sa
 from mpm_core import PaymentStatus
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes
-from mpm_host.pushes.push_rules import PushStatus
+from mpm_host.pushes.push_rules import UNBOOKABLE, PushStatus
 from mpm_host.verification.verification_values import Check, Difference
 
 __all__ = ["PUSH_CHECKS"]
@@ -20,17 +23,22 @@ _TAKEN = [
 
 def _paid_pushes_are_booked() -> Check:
     p, u = t.payments.c, pushes.c
+    is_taken = p.status.in_(_TAKEN)
+    has_another_amount = sa.and_(p.amount.is_distinct_from(u.amount), sa.not_(p.conflict))
+    is_wrong = sa.or_(
+        sa.not_(is_taken),
+        p.instance_id != u.instance_id,
+        p.reference.is_distinct_from(u.key),
+        has_another_amount,
+    )
     query = (
         sa.select(u.company_id, u.id, p.status, p.reference, u.key)
         .join(t.payments, p.id == u.payment_id)
         .where(
-            u.status == PushStatus.PAID.value,
             sa.or_(
-                p.status.not_in(_TAKEN),
-                p.instance_id != u.instance_id,
-                p.reference.is_distinct_from(u.key),
-                p.amount.is_distinct_from(u.amount),
-            ),
+                sa.and_(u.status == PushStatus.PAID.value, is_wrong),
+                sa.and_(u.detail.startswith(UNBOOKABLE), sa.not_(is_taken)),
+            )
         )
     )
     return Check(

@@ -21,6 +21,9 @@ __all__ = ["bound_socket", "run", "running"]
 
 _START_SECONDS = 20.0
 _DRAIN_SECONDS = 20.0
+# A connection nobody uses is closed by the caller first, whose pool mostly gives it up by 60 s: a
+# call that comes while we close it is lost.
+_KEPT_SECONDS = 75
 _BACKLOG = 2048
 _PORT_PROBLEMS = {errno.EADDRINUSE, errno.EACCES}  # anything else is about the address
 
@@ -111,6 +114,7 @@ def _server(
             server_header=False,
             proxy_headers=False,  # whose word counts is `trusted_proxies`, read by the callbacks
             timeout_graceful_shutdown=round(drain),
+            timeout_keep_alive=_KEPT_SECONDS,
             lifespan="off",
         ),
         on_stop,

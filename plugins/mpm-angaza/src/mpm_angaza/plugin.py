@@ -67,6 +67,8 @@ class AngazaPlugin:
         operations={ChargeKind.TIME: _SALE, ChargeKind.UNLOCK: _SALE},
         supports_lookup=True,
         serial_pattern=r"[0-9A-Za-z][0-9A-Za-z-]{2,31}",
+        # Digits, in groups as the vendor writes them or together as people may type them.
+        token_pattern=r"\*?[0-9](?:[ -]?[0-9]){5,}#?",  # noqa: S106 - not a credential
         example_serial="SERIAL-123",
         url_settings=("api_url",),
         deadline=35.0,  # seconds a call may take in all

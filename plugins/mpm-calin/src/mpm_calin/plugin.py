@@ -76,6 +76,7 @@ class Calin:
         energy_step=ENERGY_STEP,
         # The Luhn digit is not demanded: public Calin numbers exist that fail it.
         serial_pattern=r"[0-9]{11}|[0-9]{13}",
+        token_pattern=r"[0-9]{20}",  # noqa: S106 - what `sts` reads, not a credential
         example_serial="47000124512",
         url_settings=("api_url",),
         deadline=35.0,

@@ -51,6 +51,7 @@ class OpenPaygo:
         device_kinds=frozenset({DeviceKind.SHS}),
         operations={ChargeKind.TIME: _LOCAL, ChargeKind.UNLOCK: _LOCAL, ChargeKind.CLEAR: _LOCAL},
         serial_pattern=r"[0-9A-Za-z][0-9A-Za-z._/-]{0,31}",
+        token_pattern=r"[0-9]{9}|[1-4]{15}",  # noqa: S106 - of both kinds of keypad, no credential
         example_serial="OPG-000123",
         example_details={"secret_key": SAMPLE_KEY, "starting_code": SAMPLE_STARTING_CODE},
         deadline=10.0,

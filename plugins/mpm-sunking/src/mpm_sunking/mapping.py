@@ -1,7 +1,7 @@
 """Core values to the fields of SunKing's asset control (`POST /token`) and back. Pure.
 
 A token is an opaque text: SunKing publishes neither its length nor its alphabet, so it is shown as
-it came.
+it came, without blanks around it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def command_of(serial: str, charge: Charge) -> Mapping[str, object]:
 def read_token(body: object) -> Secret | None:
     """Return the token of an answer, or `None` if it holds none that a keypad could take."""
     token = body.get("token") if isinstance(body, Mapping) else None
-    if isinstance(token, str) and token.strip() and _TOKEN.fullmatch(token):
-        return Secret(token)
+    if isinstance(token, str) and _TOKEN.fullmatch(text := token.strip(" ")):
+        return Secret(text)
     return None
 
 

@@ -123,7 +123,8 @@ OPERATIONS = (
         name="change_device",
         tag="customers",
         summary="Give a device another owner, tariff or village.",
-        details="The ledger stays with the old owner; access rates begin again.",
+        details="The ledger stays with the old owner; access rates begin again. `payment_open`: a "
+        "token of the device is under way, or a person must decide on it first.",
         permission=Permission.DEVICES_WRITE,
         body=DevicePatch,
         answer=Device,

@@ -24,6 +24,7 @@ from mpm_host.database.outages import is_outage
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
+from mpm_host.web.addresses import Caller, caller_of
 from mpm_host.web.api.idempotency import (
     RequestKey,
     StoredAnswer,
@@ -43,16 +44,24 @@ _LOG = structlog.get_logger(__name__)
 _TRIES = 3  # of a transaction that lost against another one
 _LOST_AGAINST_ANOTHER = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
 _JSON = "application/json"
+_GUESSED = frozenset(
+    {AccessCode.WRONG_PASSWORD, AccessCode.RESET_CODE_WRONG, AccessCode.TOO_MANY_ATTEMPTS}
+)
 
 
 @attrs.frozen(kw_only=True)
 class Incoming:
-    """A request as it came."""
+    """A request as it came.
+
+    Attributes:
+        source: the caller's address; empty if it has none.
+    """
 
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str] = attrs.field(repr=False)
     content: bytes = attrs.field(repr=False)
+    source: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +85,11 @@ class ApiDoor:
         self._context = context
         self._host = context.host
 
+    def source_of(self, request: Caller) -> str:
+        """Return a caller's address, through the proxies that are trusted; empty if it has none."""
+        source = caller_of(request, self._host.config.host.trusted_proxies)
+        return str(source) if source else ""
+
     def answer(self, operation: Operation, request: Incoming) -> Outgoing:
         """Answer one request; whatever a caller can cause becomes a problem."""
         began = time.monotonic()
@@ -94,6 +108,7 @@ class ApiDoor:
         try:
             return self._answer(operation, request)
         except (UserError, ProblemError) as error:
+            _warn_of_guessing(operation, request, error)
             return problem_answer(error)
         except sa.exc.SQLAlchemyError as error:
             if not is_outage(error):
@@ -255,6 +270,22 @@ class ApiDoor:
         with engine.begin() as connection:
             store(connection, key, _stored(outgoing), self._host.vault)
         return outgoing
+
+
+def _warn_of_guessing(
+    operation: Operation, request: Incoming, error: UserError | ProblemError
+) -> None:
+    """Warn of a password or a one-time code that was wrong: somebody may be trying the door.
+
+    From where and how often is told; for whom it was tried is not, that is somebody's address.
+    """
+    if isinstance(error, ServiceRefused) and error.code in _GUESSED:
+        _LOG.warning(
+            "access_refused",
+            operation=operation.name,
+            reason=str(error.code),
+            source=request.source,
+        )
 
 
 def problem_answer(error: UserError | ProblemError) -> Outgoing:

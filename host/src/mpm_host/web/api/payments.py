@@ -21,7 +21,7 @@ from mpm_host.payments.payment_views import list_payments, payment_view
 from mpm_host.web.api.acting_agents import own_payments
 from mpm_host.web.api.customers import RevealQuery
 from mpm_host.web.api.operation import Call, Download, Method, Operation
-from mpm_host.web.api.values import Page, PageQuery, Query, View
+from mpm_host.web.api.values import UNSET, Page, PageQuery, Query, UnsetType, View
 
 __all__ = ["OPERATIONS", "Payment", "shown_payment"]
 
@@ -124,6 +124,7 @@ class PaymentQuery(PageQuery, frozen=True, kw_only=True):
 
     status: PaymentStatus | None = None
     serial: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    needs_person: bool | UnsetType = UNSET
 
 
 class Format(StrEnum):
@@ -182,6 +183,7 @@ def _list(call: Call, connection: Connection) -> Page[Payment]:
         call.company.id,
         status=paging.status,
         serial=paging.serial,
+        needs_person=None if paging.needs_person is UNSET else paging.needs_person,
         among=own_payments(call),
         limit=paging.limit,
         after=paging.cursor,
@@ -248,7 +250,8 @@ OPERATIONS = (
         tag="payments",
         summary="List the payments; an agent sees only their own.",
         details="An agent's own payments are those whose cash they took, and those that they asked "
-        "a payer's phone for.",
+        "a payer's phone for. `needs_person=true` are those that wait for somebody, whatever their "
+        "status.",
         permission=Permission.PAYMENTS_READ,
         query=PaymentQuery,
         answer=Page[Payment],

@@ -49,6 +49,7 @@ def _route(door: ApiDoor, path: str, operations: Mapping[str, Operation]) -> HTT
             query=tuple(request.query_params.multi_items()),
             headers=dict(request.headers.items()),
             content=content,
+            source=door.source_of(request),
         )
         return _response(await sync_to_thread(door.answer, operation, incoming))
 

@@ -207,7 +207,8 @@ OPERATIONS = (
         details="A down payment that an agent took and still holds they give back to the customer: "
         "it leaves their balance, with the commission it earned. `down_payment_handed_over`: they "
         "do not hold it any more; the company gives it back, or keeps it, and "
-        "`keep_down_payment` leaves the agent's account as it is.",
+        "`keep_down_payment` leaves the agent's account as it is. `payment_open`: a token of the "
+        "device is under way, or a person must decide on it first.",
         permission=Permission.SALES_CHANGE,
         query=DeletionQuery,
         status=204,
