@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,27 +223,50 @@ def test_after_look_follows_the_declared_recovery(recovery, facts, status):
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"),
+    ("looks", "age", "expected"),
     [
-        pytest.param(timedelta(0), timedelta(seconds=40), id="just lost"),
-        pytest.param(timedelta(seconds=5), timedelta(seconds=35), id="looked at early"),
-        pytest.param(timedelta(seconds=40), timedelta(seconds=80), id="at 40 s"),
-        pytest.param(timedelta(minutes=2), timedelta(minutes=8), id="at 2 min"),
-        pytest.param(timedelta(minutes=10), timedelta(minutes=50), id="at 10 min"),
-        pytest.param(timedelta(hours=1), timedelta(hours=5), id="at 1 h"),
-        pytest.param(timedelta(hours=6), timedelta(hours=18), id="at 6 h"),
-        pytest.param(timedelta(hours=24), None, id="at 24 h a person must"),
-        pytest.param(timedelta(days=9), None, id="the host was off for days"),
+        pytest.param(0, timedelta(0), timedelta(seconds=40), id="just lost"),
+        pytest.param(0, timedelta(seconds=5), timedelta(seconds=35), id="looked at early"),
+        pytest.param(0, timedelta(seconds=40), timedelta(seconds=80), id="at 40 s"),
+        pytest.param(1, timedelta(seconds=48), timedelta(seconds=72), id="a second time by then"),
+        pytest.param(1, timedelta(minutes=2), timedelta(minutes=8), id="at 2 min"),
+        pytest.param(2, timedelta(minutes=10), timedelta(minutes=50), id="at 10 min"),
+        pytest.param(3, timedelta(hours=1), timedelta(hours=5), id="at 1 h"),
+        pytest.param(4, timedelta(hours=6), timedelta(hours=18), id="at 6 h"),
+        pytest.param(5, timedelta(hours=24), None, id="at 24 h a person must"),
+        pytest.param(0, timedelta(days=9), timedelta(seconds=80), id="the host was off for days"),
+        pytest.param(4, timedelta(days=9), timedelta(hours=18), id="and off before the last look"),
+        pytest.param(5, timedelta(days=9), None, id="the last look was late"),
     ],
 )
-def test_the_resolver_looks_at_the_times_of_its_schedule(age, expected):
-    facts = OrderFacts(doubt=True, age=age)
+def test_the_resolver_looks_at_the_times_of_its_schedule(looks, age, expected):
+    facts = OrderFacts(doubt=True, age=age, looks=looks)
     lost = after_attempt(OutcomeUnknown("lost"), facts, draw=no_chance)
     silent = after_find(NotSent("off"), facts, draw=no_chance)
 
     assert (lost.next_in, silent.next_in) == (expected, expected)
     parked = OrderStatus.UNKNOWN if expected else OrderStatus.PARKED
     assert (lost.status, silent.status) == (parked, parked)
+
+
+pauses = st.timedeltas(timedelta(0), timedelta(days=3))
+
+
+@given(early=st.lists(st.floats(0, 0.9), max_size=9), late=st.lists(pauses, min_size=6, max_size=6))
+def test_a_person_must_after_as_many_looks_as_the_schedule_has_whatever_came_between(early, late):
+    """Looking more often uses none of them up, nor does a host that was off for days."""
+    age, step = timedelta(0), after_attempt(OutcomeUnknown("lost"), DOUBT, draw=no_chance)
+    for part in early:
+        age += step.next_in * part
+        step = after_find(NotSent("off"), attrs.evolve(step.facts, age=age), draw=no_chance)
+    waited = []
+    for pause in late:
+        waited.append(step.next_in)
+        age += step.next_in + pause
+        step = after_find(NotSent("off"), attrs.evolve(step.facts, age=age), draw=no_chance)
+
+    assert timedelta(0) < min(waited)
+    assert (step.status, step.next_in) == (OrderStatus.PARKED, None)
 
 
 @pytest.mark.parametrize(
@@ -306,10 +330,17 @@ def test_a_repeat_is_made_in_doubt():
     assert step.facts == OrderFacts(doubt=True)
 
 
-@pytest.mark.parametrize("age", [timedelta(0), LOOKS[-1], timedelta(days=8)])
-def test_two_conclusive_not_found_answers_end_the_doubt(age):
-    """Also when nobody could look for longer than the schedule is: the second needs no person."""
-    first = after_find(NotFound(conclusive=True), OrderFacts(doubt=True, age=age), draw=lambda: 0.0)
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(DOUBT, id="at once"),
+        pytest.param(OrderFacts(doubt=True, looks=5, age=LOOKS[-1]), id="at the last look"),
+        pytest.param(OrderFacts(doubt=True, looks=6, age=timedelta(days=8)), id="after it"),
+    ],
+)
+def test_two_conclusive_not_found_answers_end_the_doubt(facts):
+    """Also when the first comes with the schedule's last look: the second needs no person."""
+    first = after_find(NotFound(conclusive=True), facts, draw=no_chance)
     second = after_find(NotFound(conclusive=True), first.facts)
 
     assert (first.status, first.facts.not_found) == (OrderStatus.UNKNOWN, 1)
@@ -339,6 +370,7 @@ facts_values = st.builds(
     doubt=st.booleans(),
     failures=st.integers(0, 100),
     age=st.timedeltas(timedelta(0), timedelta(days=3)),
+    looks=st.integers(0, len(LOOKS)),
     not_found=st.integers(0, 1),
 )
 

@@ -52,6 +52,7 @@ orders = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("failures", sa.Integer, nullable=False, default=0),  # in a row; sets the backoff
     sa.Column("not_found", sa.Integer, nullable=False, default=0),  # conclusive answers in a row
+    sa.Column("looks", sa.Integer, nullable=False, server_default=sa.text("0")),  # in vain
     sa.Column("doubt", sa.Boolean, nullable=False, default=False),  # an earlier try may have worked
     sa.Column("lease_until", Instant),  # a worker has it in its hands until then
     sa.Column("next_at", Instant),  # when to hand it to the workers; never while parked

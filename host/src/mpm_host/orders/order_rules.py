@@ -96,8 +96,9 @@ class OrderFacts:
     Attributes:
         doubt: an attempt before this one may have had its effect.
         failures: attempts in a row after which nothing had happened.
-        age: how long ago the outcome became unknown; nothing while it is not. Looking more often
-            than the schedule says does not use the schedule up.
+        age: how long ago the outcome became unknown; nothing while it is not.
+        looks: of the schedule that came to nothing. Looking more often than it says uses none up,
+            and neither does time in which nobody could look.
         not_found: conclusive answers in a row that the vendor does not know the order.
         vendor_works: the vendor said it is still working on it, so it can be asked.
     """
@@ -105,6 +106,7 @@ class OrderFacts:
     doubt: bool = False
     failures: int = 0
     age: timedelta = timedelta(0)
+    looks: int = 0
     not_found: int = 0
     vendor_works: bool = False
 
@@ -238,11 +240,12 @@ def _after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts
         case Grant():
             return Step(status=OrderStatus.ISSUED, facts=facts, grant=answer)
         case Pending():
-            return _wait(attrs.evolve(facts, not_found=0), max(answer.after, _next_look(facts)))
+            looked = attrs.evolve(_looked(facts), not_found=0)
+            return _wait(looked, max(answer.after, _next_look(looked)))
         case NotFound(conclusive=True) if facts.not_found + 1 >= _NOT_FOUND_TO_BE_SURE:
             return Step(status=OrderStatus.QUEUED, facts=OrderFacts(), next_in=timedelta(0))
         case NotFound(conclusive=True):
-            once = attrs.evolve(facts, not_found=facts.not_found + 1)
+            once = attrs.evolve(_looked(facts), not_found=facts.not_found + 1)
             detail = "The vendor does not know the order; it is asked once more."
             # after the last look, too: a second such answer ends the doubt without a person
             return _wait_for_look(once, detail)
@@ -310,9 +313,10 @@ def _unknown(facts: OrderFacts, detail: str) -> Step:
 
 def _look_again(facts: OrderFacts, detail: str) -> Step:
     """Leave the order for the schedule's next look, or for a person after the last one."""
-    if facts.age >= LOOKS[-1]:
-        return _park(facts, detail)
-    return _wait_for_look(facts, detail)
+    looked = _looked(facts)
+    if looked.looks == len(LOOKS):
+        return _park(looked, detail)
+    return _wait_for_look(looked, detail)
 
 
 def _wait_for_look(facts: OrderFacts, detail: str) -> Step:
@@ -326,8 +330,20 @@ def _wait_for_look(facts: OrderFacts, detail: str) -> Step:
     )
 
 
+def _looked(facts: OrderFacts) -> OrderFacts:
+    """Count a look that came to nothing, if the schedule asked for it by now."""
+    was_due = facts.looks < len(LOOKS) and facts.age >= LOOKS[facts.looks]
+    return attrs.evolve(facts, looks=facts.looks + was_due)
+
+
 def _next_look(facts: OrderFacts) -> timedelta:
-    return next((look - facts.age for look in LOOKS if look > facts.age), LOOKS[0])
+    """Return how long to wait; as long as between two looks if the next one's time has passed."""
+    if facts.looks == len(LOOKS):
+        return LOOKS[0]
+    planned = LOOKS[facts.looks]
+    if planned > facts.age:
+        return planned - facts.age
+    return planned - (LOOKS[facts.looks - 1] if facts.looks else timedelta(0))
 
 
 def _wait(facts: OrderFacts, after: timedelta) -> Step:

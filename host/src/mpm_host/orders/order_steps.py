@@ -201,6 +201,7 @@ class _Writing:
                 detail=step.detail,
                 doubt=step.facts.doubt,
                 failures=step.facts.failures,
+                looks=step.facts.looks,
                 not_found=step.facts.not_found,
                 unknown_since=self._unknown_since(),
                 lease_until=None,

@@ -131,6 +131,7 @@ def _facts(row: RowMapping, now: datetime) -> OrderFacts:
         doubt=row["doubt"],
         failures=row["failures"],
         age=timedelta(0) if since is None else max(now - since, timedelta(0)),
+        looks=row["looks"],
         not_found=row["not_found"],
         vendor_works=row["reason"] == ReasonCode.VENDOR_PENDING,
     )

@@ -64,6 +64,7 @@ _ORDER_DEFAULTS = {
     "fence": 0,
     "attempts": 0,
     "failures": 0,
+    "looks": 0,
     "not_found": 0,
     "doubt": False,
     "handed": 0,
