@@ -7,10 +7,8 @@ from alembic import command
 
 from mpm_core import Recovery
 from mpm_host.database.upgrade import alembic_config, current, head, upgrade
-from mpm_host.work_limits import WorkLimits
-from mpm_host.work_relay import Relay, piece_name
-from mpm_host.work_shares import WorkShares
 from tests.support.order_bench import OrderBench, energy_grant, lost
+from tests.support.played_relay import Played
 
 SINCE_WORK = 4  # the oldest revision whose orders these rules can work on
 REVISIONS = [f"{number:04d}" for number in range(SINCE_WORK, int(head()))]
@@ -20,36 +18,14 @@ class Killed(BaseException):
     """What ends a worker between asking and writing."""
 
 
-class RelayedWork:
+class RelayedWork(Played):
     """Works on the orders that the relay hands over, and on no others."""
-
-    def __init__(self, bench):
-        self._bench = bench
-        self._orders = []
-        limits = WorkLimits()
-        self._shares = WorkShares(limits.slots)
-        self._relay = Relay(
-            engines=bench.engines,
-            clock=bench.clock,
-            limits=limits,
-            shares=self._shares,
-            enqueue=self._take,
-            still_open=lambda pieces: pieces,
-            hurry=lambda: None,
-            tidy=lambda: None,
-        )
-
-    def _take(self, kind, key, number):
-        self._shares.end(piece_name(key, number))
-        if kind == "orders":
-            self._orders.append(key)
 
     def work(self):
         """Have the relay look once, and work on what it hands over."""
-        self._relay._look()
-        orders, self._orders = self._orders, []
-        for order_id in orders:
-            self._bench.worker.work_on(order_id)
+        for piece in self.look():
+            self.bench.worker.work_on(piece.partition(":")[0])
+            self.end([piece])
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

@@ -59,6 +59,14 @@ class Telecom:
         made = self.api.ok("POST", "/pushes", self.body())
         return made["id"], made["reference"]
 
+    def push_paid(self):
+        """Ask for a push and let it be paid and heard of; return it and its key."""
+        push_id, key = self.push()
+        self.work(push_id)
+        self.simulator.answer_push(key, "paid")
+        self.work(push_id, seconds=30)
+        return push_id, key
+
     def work(self, push_id, **later):
         """Let the worker look at a push, after a while, if it is due; return it.
 

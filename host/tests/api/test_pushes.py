@@ -271,10 +271,7 @@ def test_verification_finds_a_paid_push_that_is_not_booked(telecom, said):
 
 
 def test_verification_finds_a_push_of_another_amount_without_a_conflict(telecom):
-    push_id, key = telecom.push()
-    telecom.work(push_id)
-    telecom.simulator.answer_push(key, "paid")
-    telecom.work(push_id, seconds=30)
+    push_id, key = telecom.push_paid()
     with telecom.engines.write.begin() as connection:
         connection.execute(sa.update(pushes).values(amount=pushes.c.amount + 1))
     told = not_booked(push_id, key).replace("is validated", "is token_pending")
@@ -283,10 +280,7 @@ def test_verification_finds_a_push_of_another_amount_without_a_conflict(telecom)
 
 def test_a_failure_notice_after_success_is_a_conflict_and_keeps_the_money(telecom):
     """P7."""
-    push_id, key = telecom.push()
-    telecom.work(push_id)
-    telecom.simulator.answer_push(key, "paid")
-    telecom.work(push_id, seconds=30)
+    push_id, key = telecom.push_paid()
     telecom.notice(key, "failed")
     payment = telecom.payment(push_id)
     assert (payment["status"], payment["conflict"]) == ("token_pending", True)
@@ -496,10 +490,7 @@ def test_a_push_paid_with_nothing_is_no_money_waits_for_a_person_and_is_verifica
 
 
 def test_a_payment_that_came_by_a_push_is_not_reported_to_its_telecom(telecom):
-    push_id, key = telecom.push()
-    telecom.work(push_id)
-    telecom.simulator.answer_push(key, "paid")
-    telecom.work(push_id, seconds=30)
+    telecom.push_paid()
     with telecom.engines.read.connect() as connection:
         told = connection.execute(sa.select(tellings.c.hook)).scalars().all()
     assert told == ["mpm_payment_accepted"]
@@ -523,10 +514,7 @@ def test_a_payment_that_came_by_a_call_is_reported_to_its_telecom(telecom):
 
 
 def test_a_call_for_a_payment_that_came_by_a_push_hears_that_it_is_booked(telecom):
-    push_id, key = telecom.push()
-    telecom.work(push_id)
-    telecom.simulator.answer_push(key, "paid")
-    telecom.work(push_id, seconds=30)
+    _, key = telecom.push_paid()
     raw = json.dumps({"id": key, "serial": SERIAL, "amount": "1000"}).encode()
     url = f"/callbacks/{telecom.instance.callback_key}/process"
     answers = [

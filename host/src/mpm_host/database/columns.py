@@ -14,6 +14,7 @@ from mpm_host.identifiers import IDENTIFIER_LENGTH
 
 __all__ = [
     "ID",
+    "as_indexed",
     "company",
     "created",
     "currency",
@@ -72,6 +73,11 @@ def work_failures() -> sa.Column[int]:
 def set_aside_at() -> sa.Column[object]:
     """Return since when nobody works on a row any more, because that only failed; none else."""
     return sa.Column("set_aside_at", Instant)
+
+
+def as_indexed(flag: sa.Column[bool]) -> sa.TextClause:
+    """Return the very condition of a partial index: SQLite does not find it by `flag = 1`."""
+    return sa.text(f"{flag.table.name}.{flag.name}")
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:

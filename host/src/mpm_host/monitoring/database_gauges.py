@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
 from mpm_host.database import tables as t
+from mpm_host.database.columns import as_indexed
 from mpm_host.directory import Directory
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
 from mpm_host.work_sources import oldest_due
@@ -216,6 +217,6 @@ _P = t.payments.c
 _STANDING = sa.case((_P.disputed, sa.literal_column("'disputed'")), else_=_P.status)
 _PAYMENTS_FOR_A_PERSON = (
     sa.select(_P.company_id, _STANDING.label("status"), sa.func.count().label("number"))
-    .where(sa.text("mpm_payment.needs_person"))  # as the partial index has it
+    .where(as_indexed(_P.needs_person))
     .group_by(_P.company_id, _STANDING)
 )

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from mpm_core import Money, Msisdn, PaymentStatus, Unit, format_kwh
 from mpm_host.actions.proposals import proposals_of
 from mpm_host.database import tables as t
+from mpm_host.database.columns import as_indexed
 from mpm_host.encryption import Vault
 from mpm_host.payments.ledger import SOURCES
 from mpm_host.refusals import RefusalCode, ServiceRefused
@@ -27,8 +28,7 @@ JsonObject = dict[str, object]
 _Children = Mapping[str, list[JsonObject]]  # by payment id
 _REVERSED = PaymentStatus.REVERSED.value
 _MOST = 500  # payments of one page
-# as the partial index has it: SQLite does not find it by `needs_person = 1`
-_NEEDS_PERSON = sa.text("mpm_payment.needs_person")
+_NEEDS_PERSON = as_indexed(t.payments.c.needs_person)
 
 
 @attrs.frozen(kw_only=True)

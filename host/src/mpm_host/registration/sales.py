@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from mpm_core import DeviceKind
 from mpm_host.database import tables as t
 from mpm_host.database.bulk_insert import bulk_insert
+from mpm_host.database.columns import as_indexed
 from mpm_host.directory import CompanyRecord
 from mpm_host.orders.switch_rows import end_switches
 from mpm_host.payments.open_payments import refuse_open_payments_of_device
@@ -21,8 +22,7 @@ from mpm_host.registration.plan_terms import PlanTerms, PlanWrites, SaleDevice, 
 
 __all__ = ["SaleRequest", "Sold", "insert_plans", "put_settled_plan_aside", "sell"]
 
-# Written out, because SQLite uses the index of live plans only for its very condition.
-_LIVE = sa.text("mpm_plan.live")
+_LIVE = as_indexed(t.plans.c.live)
 
 
 @attrs.frozen(kw_only=True)
