@@ -20,7 +20,7 @@ from tests.benchmarks.command_line import (
 from tests.benchmarks.dispatch import dispatch_ratio
 from tests.benchmarks.figures import Figure, as_markdown, as_text
 from tests.benchmarks.growth import growth_figures
-from tests.benchmarks.latency import latency_figure
+from tests.benchmarks.latency import latency_figures
 from tests.benchmarks.registration import registration_figures
 from tests.benchmarks.single_caller import single_caller_figures
 from tests.benchmarks.standing_in_line import standing_in_line_figure
@@ -70,7 +70,7 @@ def _groups(
         "accepting": accepting_figures,
         "http": accepting_over_http_figures,
         "validation": lambda: [validation_figure()],
-        "latency": lambda: [latency_figure()],
+        "latency": latency_figures,
         "alone": single_caller_figures,
         "line": lambda: [standing_in_line_figure()],
         "registration": registration_figures,

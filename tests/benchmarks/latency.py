@@ -6,6 +6,7 @@ import logging
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,8 +16,9 @@ import structlog
 from mpm_core import SimulatedPayment, SimulatedReply
 from mpm_host.demo.simulated_world import SimulatedWorld, simulated_world
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.stage import both_databases
 
-__all__ = ["latency_figure"]
+__all__ = ["latency_figures"]
 
 _PAYMENTS = 300
 _CALLERS = 4
@@ -26,15 +28,22 @@ _ROUNDS = 3
 _YES = SimulatedReply(body=b"<COMMAND><STATUS>200</STATUS></COMMAND>")
 
 
-def latency_figure() -> Figure:
+def latency_figures() -> Iterator[Figure]:
     """Compare the median of process calls with all manufacturers hanging and with all up."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    rounds = [(_seconds(hanging=True), _seconds(hanging=False)) for _ in range(_ROUNDS)]
+    yield from (_figure(database) for database in ("SQLite", "PostgreSQL"))
+
+
+def _figure(database: str) -> Figure:
+    rounds = [
+        (_seconds(database, hanging=True), _seconds(database, hanging=False))
+        for _ in range(_ROUNDS)
+    ]
     ratios = [statistics.median(down) / statistics.median(up) for down, up in rounds]
     down, up = ([took for each in rounds for took in each[side]] for side in (0, 1))
     return Figure(
-        name="accept latency with every manufacturer hanging against all up, HTTP, SQLite",
+        name=f"accept latency with every manufacturer hanging against all up, HTTP, {database}",
         value=statistics.median(ratios),
         target=1.2,
         at_most=True,
@@ -48,12 +57,13 @@ def latency_figure() -> Figure:
     )
 
 
-def _seconds(*, hanging: bool) -> list[float]:
+def _seconds(database: str, *, hanging: bool) -> list[float]:
     """Return what the calls of one new world took, whose manufacturers hang or do not."""
     with (
         # a call that hangs may still write its late answer down when the world has ended
         tempfile.TemporaryDirectory(prefix="mpm-bench-", ignore_cleanup_errors=True) as folder,
-        simulated_world(Path(folder)) as world,
+        both_databases() as urls,
+        simulated_world(Path(folder), database=urls[database]) as world,
     ):
         tariff = world.tariff("Household", "100")
         for number in range(_METERS):
