@@ -326,9 +326,9 @@ def test_an_approved_attempt_begins_from_a_target_of_its_own(engines):
     calin = desk.scripts["calin"]
     calin.prepare += [Prepared(inputs={"until": "day 7"}), Prepared(inputs={"until": "day 16"})]
     payment_id = desk.lost()
+    calin.generate.append(Refused("not now"))
     while desk.order(payment_id)["status"] != "parked":
-        desk.later(hours=13)
-        calin.generate.append(lost())
+        desk.later(days=9)
         desk.work(payment_id)
     assert {order.prepared["until"] for order in calin.asked()} == {"day 7"}
     desk.act("resolve_not_minted", payment_id)

@@ -24,7 +24,7 @@ __all__ = ["Meter", "Oracle", "Ordered", "Paid"]
 
 IN_DOUBT, OPEN = ("unknown", "parked"), ("queued", "sent", "unknown", "parked")
 SOLD = ("energy", "time", "eaas")
-LAST_LOOK = timedelta(hours=24)
+LOOKS = tuple(timedelta(seconds=each) for each in (40, 120, 600, 3_600, 21_600, 86_400))
 DAY = timedelta(days=1)
 NOTHING_BOOKED = ("validated", "rejected", "denied", "reversed")
 
@@ -40,6 +40,7 @@ class Ordered:
     status: str = "queued"
     doubt: bool = False
     since: datetime | None = None  # when its outcome became unknown
+    looks: int = 0  # that came to nothing, of those the schedule has
     not_found: int = 0
     attempts: int = 0
     reissue: bool = False
@@ -404,7 +405,8 @@ class Oracle:
             case "lookup", "not_found" if order.not_found:
                 self._requeue(paid, order, doubt=False)
             case "lookup", "not_found":
-                order.not_found = 1  # however late: the next such answer ends the doubt
+                self._looked(order)
+                order.not_found = 1  # after the last look, too: the next such answer ends the doubt
             case "lookup", _:
                 order.not_found = 0
                 self._in_doubt(order)
@@ -413,13 +415,18 @@ class Oracle:
 
     def _in_doubt(self, order):
         order.since = order.since or self.now
-        late = self.now - order.since >= LAST_LOOK
-        order.status = "parked" if late else "unknown"
+        self._looked(order)
+        order.status = "parked" if order.looks == len(LOOKS) else "unknown"
+
+    def _looked(self, order):
+        """Count a look unless it came before its time."""
+        if order.looks < len(LOOKS) and self.now - order.since >= LOOKS[order.looks]:
+            order.looks += 1
 
     def _requeue(self, paid, order, *, doubt):
         order.doubt = doubt
         if not doubt:
-            order.since, order.not_found = None, 0
+            order.since, order.not_found, order.looks = None, 0, 0
         order.status = "queued"
         if paid.reversing:
             order.status = "parked" if doubt else "cancelled"
