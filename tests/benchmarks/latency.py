@@ -6,8 +6,9 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import structlog
 from mpm_core import SimulatedPayment, SimulatedReply
 from mpm_host.demo.simulated_world import SimulatedWorld, simulated_world
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.stage import both_databases
+from tests.benchmarks.stage import database_server
 
 __all__ = ["latency_figures"]
 
@@ -25,6 +26,7 @@ _CALLERS = 4
 _METERS = 100
 _TRIES = 20
 _ROUNDS = 3
+_NewDatabase = Callable[[], AbstractContextManager[str | None]]  # a URL; none: the world's own
 _YES = SimulatedReply(body=b"<COMMAND><STATUS>200</STATUS></COMMAND>")
 
 
@@ -32,10 +34,12 @@ def latency_figures() -> Iterator[Figure]:
     """Compare the median of process calls with all manufacturers hanging and with all up."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield from (_figure(database) for database in ("SQLite", "PostgreSQL"))
+    yield _figure("SQLite", nullcontext)
+    with database_server() as server:
+        yield _figure("PostgreSQL", server.database)
 
 
-def _figure(database: str) -> Figure:
+def _figure(name: str, database: _NewDatabase) -> Figure:
     rounds = [
         (_seconds(database, hanging=True), _seconds(database, hanging=False))
         for _ in range(_ROUNDS)
@@ -43,7 +47,7 @@ def _figure(database: str) -> Figure:
     ratios = [statistics.median(down) / statistics.median(up) for down, up in rounds]
     down, up = ([took for each in rounds for took in each[side]] for side in (0, 1))
     return Figure(
-        name=f"accept latency with every manufacturer hanging against all up, HTTP, {database}",
+        name=f"accept latency with every manufacturer hanging against all up, HTTP, {name}",
         value=statistics.median(ratios),
         target=1.2,
         at_most=True,
@@ -57,13 +61,13 @@ def _figure(database: str) -> Figure:
     )
 
 
-def _seconds(database: str, *, hanging: bool) -> list[float]:
+def _seconds(database: _NewDatabase, *, hanging: bool) -> list[float]:
     """Return what the calls of one new world took, whose manufacturers hang or do not."""
     with (
         # a call that hangs may still write its late answer down when the world has ended
         tempfile.TemporaryDirectory(prefix="mpm-bench-", ignore_cleanup_errors=True) as folder,
-        both_databases() as urls,
-        simulated_world(Path(folder), database=urls[database]) as world,
+        database() as url,
+        simulated_world(Path(folder), database=url) as world,
     ):
         tariff = world.tariff("Household", "100")
         for number in range(_METERS):

@@ -20,10 +20,11 @@ from mpm_host.database.upgrade import upgrade
 from mpm_host.encryption import new_key
 from tests.concurrency.desks import SECRET, Desk, Said, opened_desk
 from tests.support.config_text import config_text
+from tests.support.postgres import PostgresServer
 from tests.support.restartable_postgres import restartable_postgres
 from tests.support.seeding import register_meters
 
-__all__ = ["CUSTOMERS", "Stage", "both_databases", "meter", "stage"]
+__all__ = ["CUSTOMERS", "Stage", "both_databases", "database_server", "meter", "stage"]
 
 CUSTOMERS = 2000
 # As operators are told to (docs/integrators/index.md): PostgreSQL's own 128 MB do not hold the
@@ -102,10 +103,17 @@ def stage(url: str) -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def both_databases() -> Iterator[dict[str, str]]:
-    """Yield the URL of an empty database of each kind; the server is as durable as in earnest."""
+    """Yield the URL of an empty database of each kind."""
     with (
         tempfile.TemporaryDirectory(prefix="mpm-bench-") as folder,
-        restartable_postgres(_MEMORY) as server,
-        server.server.database() as url,
+        database_server() as server,
+        server.database() as url,
     ):
         yield {"SQLite": f"sqlite:///{folder}/mpm.db", "PostgreSQL": url}
+
+
+@contextlib.contextmanager
+def database_server() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL that is as durable as in earnest."""
+    with restartable_postgres(_MEMORY) as made:
+        yield made.server

@@ -348,7 +348,7 @@ def _next_look(facts: OrderFacts) -> timedelta:
 
 def _wait(facts: OrderFacts, after: timedelta) -> Step:
     detail = "The vendor is still working on it."
-    if facts.age >= LOOKS[-1]:
+    if facts.age >= LOOKS[-1]:  # its time passes whether somebody looks or not
         return _park(facts, detail)
     return Step(
         status=OrderStatus.UNKNOWN,
