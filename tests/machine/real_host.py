@@ -39,6 +39,7 @@ from tests.machine.seen import Seen
 from tests.machine.simulated_side import BOOKS
 from tests.machine.staff_side import StaffSide
 from tests.support.hosts import HEAD, KEY, NOW, with_database
+from tests.support.shared_application import shared_application
 
 __all__ = ["Crash", "RealHost"]
 
@@ -138,7 +139,8 @@ class RealHost:
 
     def _open_door(self):
         listening = self._door.enter_context(contextlib.closing(bound_socket("127.0.0.1", 0)))
-        self._base = self._door.enter_context(running(self.services.application(), listening))
+        application = self._door.enter_context(shared_application(self.services))
+        self._base = self._door.enter_context(running(application, listening))
         self._http = self._door.enter_context(httpx.Client(timeout=30, trust_env=False))
 
     def _note_withheld(self, order, answer):

@@ -40,7 +40,7 @@ from mpm_host.pushes.push_worker import PushWorker
 from mpm_host.registration.device_lookup import DeviceLookup
 from mpm_host.web.api.door import ApiDoor
 from mpm_host.web.api.operation import ApiContext
-from mpm_host.web.application import make_application
+from mpm_host.web.application import Doors, make_application
 from mpm_host.web.callbacks import CallbackDoor
 from mpm_host.web.operations import MetricsAccess, Operations
 from mpm_host.work import Work, WorkLimits
@@ -186,16 +186,19 @@ class Services:
 
     def application(self) -> Litestar:
         """Return the web application over these services."""
-        door = CallbackDoor(
+        return make_application(self.doors(), public_url=self._host.config.host.public_url)
+
+    def doors(self) -> Doors:
+        """Return who answers whom."""
+        callbacks = CallbackDoor(
             desk=self.desk,
             directory=lambda: self._host.house.directory,
             trusted_proxies=self._host.config.host.trusted_proxies,
         )
-        return make_application(
-            door=door,
+        return Doors(
+            callbacks=callbacks,
             api=ApiDoor(ApiContext(host=self._host, services=self)),
             operations=self.operations(),
-            public_url=self._host.config.host.public_url,
         )
 
     def operations(self) -> Operations:

@@ -28,6 +28,7 @@ from mpm_host.payments.booking import Accept, Book
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.registration.places import create_cluster, create_mini_grid
 from mpm_host.services import Services
+from tests.support.shared_application import shared_application
 
 PROTECTED = "behind the curtain"
 PROTECTED_HASH = hash_password(Secret(PROTECTED))
@@ -237,7 +238,7 @@ def installation(config_text, clock, tmp_path):
     with Host.open(parse_config(config_text, source), clock=clock) as host:
         host.reconcile()
         services = Services(host, workers=False)
-        with TestClient(services.application()) as client:
+        with shared_application(services) as application, TestClient(application) as client:
             yield Installation(host, services, client, clock)
         services.close()
 

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import attrs
 import pytest
 import sqlalchemy as sa
 from litestar.testing import TestClient
@@ -30,12 +31,8 @@ class BrokenDoor:
 
 @pytest.fixture
 def broken(installation):
-    application = make_application(
-        door=None,
-        api=BrokenDoor(),
-        operations=installation.services.operations(),
-        public_url="http://127.0.0.1:8000",
-    )
+    doors = attrs.evolve(installation.services.doors(), callbacks=None, api=BrokenDoor())
+    application = make_application(doors, public_url="http://127.0.0.1:8000")
     with TestClient(application) as client:
         yield client
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import PurePath
 
+import attrs
 import structlog
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
@@ -19,28 +20,39 @@ from mpm_host.web.callbacks import CallbackDoor, callback_route
 from mpm_host.web.exact_response import exact_response
 from mpm_host.web.operations import Operations, operations_routes
 
-__all__ = ["make_application"]
+__all__ = ["Doors", "make_application"]
 
 _LOG = structlog.get_logger(__name__)
 _FRAMES = 6  # the innermost ones, of the log line about a bug
 
 
-def make_application(
-    *, door: CallbackDoor, api: ApiDoor, operations: Operations, public_url: str
-) -> Litestar:
+@attrs.frozen(kw_only=True)
+class Doors:
+    """Who answers whom.
+
+    Attributes:
+        callbacks: answers telecoms.
+        api: answers integrators.
+        operations: answers those who look after the process.
+    """
+
+    callbacks: CallbackDoor
+    api: ApiDoor
+    operations: Operations
+
+
+def make_application(doors: Doors, *, public_url: str) -> Litestar:
     """Wire the routes.
 
     Args:
-        door: answers telecoms.
-        api: answers integrators.
-        operations: answers those who look after the process.
+        doors: what they lead to.
         public_url: where callers reach this host.
     """
     return Litestar(
         route_handlers=[
-            callback_route(door),
-            *operations_routes(operations),
-            *api_routes(api, OPERATIONS),
+            callback_route(doors.callbacks),
+            *operations_routes(doors.operations),
+            *api_routes(doors.api, OPERATIONS),
             *description_routes(OPERATIONS, public_url),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},

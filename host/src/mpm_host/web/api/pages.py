@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from html import escape
 
@@ -23,20 +24,22 @@ _STYLE = (
 
 
 def description_routes(operations: Iterable[Operation], server: str) -> list[HTTPRouteHandler]:
-    """Return the routes of the description; it is made once."""
+    """Return the routes of the description; it is made once, when somebody wants it."""
     listed = tuple(operations)
-    document = msgspec.json.encode(describe_api(listed, server))
-    page = _page(listed).encode()
+
+    @functools.cache
+    def document() -> bytes:
+        return msgspec.json.encode(describe_api(listed, server))
 
     @get("/openapi.json", sync_to_thread=False, include_in_schema=False)
     def openapi() -> Response[bytes]:
         """Answer the OpenAPI document."""
-        return Response(content=document, media_type="application/json")
+        return Response(content=document(), media_type="application/json")
 
     @get("/docs", sync_to_thread=False, include_in_schema=False)
     def docs() -> Response[bytes]:
         """Answer a page that lists the operations."""
-        return exact_response(page, content_type="text/html; charset=utf-8")
+        return exact_response(_page(listed).encode(), content_type="text/html; charset=utf-8")
 
     return [openapi, docs]
 
