@@ -13,4 +13,5 @@ pytest_plugins = (
     "tests.support.hosts",
     "tests.support.command_line",
     "tests.support.running_world",
+    "tests.support.shared_statements",
 )

@@ -38,7 +38,7 @@ def _dispatch_figure() -> Figure:
         value=dispatch_ratio(),
         target=2.0,
         at_most=True,
-        note="fastest of 7 rounds of 20,000 calls",
+        note="fastest of 200 rounds of 1,000 calls",
         command="python -m tests.benchmarks --only dispatch",
     )
 

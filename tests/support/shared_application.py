@@ -51,7 +51,7 @@ class _StandIn:
         self._shared = shared
         self._name = name
 
-    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 - whatever the door has
+    def __getattr__(self, attribute: str) -> Any:
         return getattr(getattr(self._shared.doors, self._name), attribute)
 
 
