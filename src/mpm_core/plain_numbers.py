@@ -49,7 +49,7 @@ class _NumberingPlan:
 
 
 def read_plain_number(text: str, country: str) -> PlainNumber | None:
-    """Read plain digits: with country code, with or without plus, or with the national prefix.
+    """Read plain digits: with country code, with or without plus, or national ones.
 
     Args:
         text: without surrounding blanks.
@@ -64,10 +64,12 @@ def read_plain_number(text: str, country: str) -> PlainNumber | None:
     digits = text.removeprefix("+")
     if digits.startswith(plan.country_code):
         national = digits.removeprefix(plan.country_code)
-    elif digits is text and _has_national_prefix(text, plan):
+    elif digits is not text or plan.abroad.match(text):
+        return None
+    elif _has_national_prefix(text, plan):
         national = text.removeprefix(plan.prefix)
     else:
-        return None
+        national = text
     if len(national) not in plan.lengths or national.startswith(("0", plan.prefix or "0")):
         return None
     return PlainNumber(f"+{plan.country_code}{national}", int(plan.country_code))
@@ -75,12 +77,7 @@ def read_plain_number(text: str, country: str) -> PlainNumber | None:
 
 def _has_national_prefix(text: str, plan: _NumberingPlan) -> bool:
     """Tell whether the digits can only be a national number with its prefix."""
-    return (
-        bool(plan.prefix)
-        and text.startswith(plan.prefix)
-        and len(text) not in plan.lengths
-        and not plan.abroad.match(text)
-    )
+    return bool(plan.prefix) and text.startswith(plan.prefix) and len(text) not in plan.lengths
 
 
 @lru_cache(maxsize=256)

@@ -14,10 +14,11 @@ USUAL = {
     "with-plus": ("+255754123489", "TZ", PlainNumber("+255754123489", 255)),
     "as-telecoms-write": ("255754123489", "TZ", PlainNumber("+255754123489", 255)),
     "with-zero": ("0754123489", "TZ", PlainNumber("+255754123489", 255)),
+    "national-as-airtel-writes": ("754123489", "TZ", PlainNumber("+255754123489", 255)),
     "no-national-prefix": ("258841234567", "MZ", PlainNumber("+258841234567", 258)),
 }
 LEFT = {
-    "without-zero": ("754123489", "TZ"),
+    "national-like-another-country": ("255123456", "TZ"),
     "zero-after-code": ("+2550754123489", "TZ"),
     "another-country": ("+254712345678", "TZ"),
     "dialled-abroad": ("000254712345678", "TZ"),
