@@ -76,7 +76,7 @@ def read_plain_number(text: str, country: str) -> PlainNumber | None:
 
 
 def _has_national_prefix(text: str, plan: _NumberingPlan) -> bool:
-    """Tell whether the digits can only be a national number with its prefix."""
+    """Tell whether digits that dial nobody abroad are a national number with its prefix."""
     return bool(plan.prefix) and text.startswith(plan.prefix) and len(text) not in plan.lengths
 
 

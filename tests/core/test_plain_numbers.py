@@ -18,7 +18,7 @@ USUAL = {
     "no-national-prefix": ("258841234567", "MZ", PlainNumber("+258841234567", 258)),
 }
 LEFT = {
-    "national-like-another-country": ("255123456", "TZ"),
+    "national-like-the-country-code": ("255123456", "TZ"),
     "zero-after-code": ("+2550754123489", "TZ"),
     "another-country": ("+254712345678", "TZ"),
     "dialled-abroad": ("000254712345678", "TZ"),

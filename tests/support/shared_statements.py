@@ -7,6 +7,7 @@ All engines of one kind in one process speak the same SQL, so that they may shar
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +24,12 @@ _MOST = 2000  # statements kept per kind of database
 @pytest.fixture(scope="session", autouse=True)
 def shared_statements() -> Iterator[None]:
     """Let engines whose dialects are of one class find each other's statements."""
-    kept: dict[type, LRUCache[Any, Any]] = {}
+    kept: dict[type, LRUCache[Any, Any]] = defaultdict(lambda: LRUCache(_MOST))
     make = Engine.__init__
 
     def make_sharing(self: Engine, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
-        self._compiled_cache = kept.setdefault(type(self.dialect), LRUCache(_MOST))
+        self._compiled_cache = kept[type(self.dialect)]
 
     with pytest.MonkeyPatch.context() as patch:
         # what was compiled is kept under its dialect, among other things

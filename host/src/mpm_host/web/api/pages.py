@@ -24,12 +24,16 @@ _STYLE = (
 
 
 def description_routes(operations: Iterable[Operation], server: str) -> list[HTTPRouteHandler]:
-    """Return the routes of the description; it is made once, when somebody wants it."""
+    """Return the routes of the description; each is made once, when somebody first asks for it."""
     listed = tuple(operations)
 
     @functools.cache
     def document() -> bytes:
         return msgspec.json.encode(describe_api(listed, server))
+
+    @functools.cache
+    def page() -> bytes:
+        return _page(listed).encode()
 
     @get("/openapi.json", sync_to_thread=False, include_in_schema=False)
     def openapi() -> Response[bytes]:
@@ -39,7 +43,7 @@ def description_routes(operations: Iterable[Operation], server: str) -> list[HTT
     @get("/docs", sync_to_thread=False, include_in_schema=False)
     def docs() -> Response[bytes]:
         """Answer a page that lists the operations."""
-        return exact_response(_page(listed).encode(), content_type="text/html; charset=utf-8")
+        return exact_response(page(), content_type="text/html; charset=utf-8")
 
     return [openapi, docs]
 
