@@ -22,6 +22,7 @@ LEFT = {
     "zero-after-code": ("+2550754123489", "TZ"),
     "another-country": ("+254712345678", "TZ"),
     "dialled-abroad": ("000254712345678", "TZ"),
+    "dialled-abroad-as-long-as-national": ("1195312345", "CU"),
     "blanks": ("0754 123 489", "TZ"),
     "other-digits": ("٠٧٥٤١٢٣٤٨٩", "TZ"),
     "too-short": ("075412348", "TZ"),
