@@ -7,7 +7,7 @@ lists them, and registration checks them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mpm_core import Manifest
 from mpm_core.settings import WrongValueError, describe, parse_text
@@ -25,11 +25,9 @@ def is_details_column(name: str) -> bool:
     return _COLUMN.fullmatch(name) is not None
 
 
-def details_in(cells: Mapping[str, str]) -> dict[str, str]:
-    """Return the details of a row's cells, by their own names."""
-    return {
-        name.removeprefix(PREFIX): text for name, text in cells.items() if name.startswith(PREFIX)
-    }
+def details_in(cells: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """Return what a row's cells say in such columns of its file, by the details' own names."""
+    return {name.removeprefix(PREFIX): cells[name] for name in columns if name in cells}
 
 
 def typed_details(details: Mapping[str, str], manifest: Manifest | None) -> dict[str, object]:

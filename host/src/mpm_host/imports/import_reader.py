@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +18,7 @@ import attrs
 
 from mpm_core import UserError
 from mpm_host.imports.import_columns import COLUMNS, read_header
+from mpm_host.imports.import_details import is_details_column
 
 __all__ = ["FileShape", "RawRow", "inspect_file", "read_rows"]
 
@@ -37,6 +39,11 @@ class FileShape:
     delimiter: str
     header: tuple[str, ...]
     rows: int
+
+    @cached_property
+    def details(self) -> tuple[str, ...]:
+        """The columns of the header that hold what manufacturers ask of their devices."""
+        return tuple(name for name in self.header if is_details_column(name))
 
 
 @attrs.frozen(kw_only=True)

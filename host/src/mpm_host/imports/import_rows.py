@@ -1,15 +1,17 @@
 """One row of an import file as typed values; what it says wrongly is refused here.
 
-Nothing is looked up: names stay names. An empty cell says nothing.
+Nothing is looked up: names stay names. An empty cell says nothing. Rows of one file name the same
+places, tariffs and terms again and again, so these are read once for many rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 import attrs
@@ -18,7 +20,7 @@ from mpm_core import DeviceKind, Money, Msisdn
 from mpm_core.plans import Period
 from mpm_host.directory import CompanyRecord
 from mpm_host.imports.import_details import details_in
-from mpm_host.imports.import_reader import RawRow
+from mpm_host.imports.import_reader import FileShape, RawRow
 from mpm_host.refusals import RefusalCode, ServiceRefused
 from mpm_host.registration.inputs import read_name, read_phone, read_serial
 from mpm_host.registration.plan_terms import PlanTerms
@@ -30,11 +32,14 @@ PlacePath = tuple[str, ...]  # cluster; cluster and mini-grid; or these and the 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PRICE = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
+_OF_A_PLACE = ("cluster", "mini_grid", "village")
 _OF_A_TARIFF = ("tariff_price", "access_rate", "access_period_days", "minimum_purchase")
 _WAYS_TO_PAY = ("cost", "instalments", "instalment_cost", "price_per_day")
 _OF_A_SALE = ("period", "first_due_on")
 _SHOWN = 40  # characters of a wrong cell that enter a message
+_REMEMBERED = 1024  # places, tariffs and terms
 _Word = TypeVar("_Word", bound=StrEnum)
+_Read = TypeVar("_Read")
 
 
 @attrs.frozen(kw_only=True)
@@ -67,39 +72,43 @@ class ImportRow:
     details: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
-def read_row(raw: RawRow, company: CompanyRecord, *, columns: int) -> ImportRow:
+def read_row(raw: RawRow, company: CompanyRecord, shape: FileShape) -> ImportRow:
     """Read a row.
 
     Args:
         raw: its texts.
         company: gives country and currency.
-        columns: how many the header has.
+        shape: of its file.
 
     Raises:
         ServiceRefused: the first cell that cannot be right.
     """
-    if raw.count != columns:
+    if raw.count != len(shape.header):
         raise ServiceRefused(
             RefusalCode.COLUMNS_INVALID,
-            f"The row has {raw.count} cells, the header {columns}; add or remove some.",
+            f"The row has {raw.count} cells, the header {len(shape.header)}; add or remove some.",
         )
     cells = _Cells(texts=raw.cells, currency=company.company.currency)
     registered_on = cells.day("registered_on")
     return ImportRow(
         number=raw.number,
-        place=(cells.name("cluster"), cells.name("mini_grid"), cells.name("village")),
+        place=cells.repeated(_place, _OF_A_PLACE),
         name=cells.name("name"),
         surname=cells.name("surname"),
         phone=read_phone(cells.required("phone"), company.company.country),
         kind=cells.word("device_kind", DeviceKind),
         serial=read_serial(cells.required("serial")),
         manufacturer=cells.required("manufacturer"),
-        tariff=_tariff(cells),
+        tariff=cells.repeated(_tariff, ("tariff", *_OF_A_TARIFF)),
         appliance=cells.name("appliance") if cells.text("appliance") else None,
-        terms=_terms(cells),
+        terms=cells.repeated(_terms, (*_WAYS_TO_PAY, *_OF_A_SALE)),
         registered_on=registered_on,
-        details=details_in(raw.cells),
+        details=details_in(raw.cells, shape.details),
     )
+
+
+def _place(cells: _Cells) -> PlacePath:
+    return cells.name("cluster"), cells.name("mini_grid"), cells.name("village")
 
 
 def _tariff(cells: _Cells) -> NamedTariff | None:
@@ -205,6 +214,12 @@ class _Cells:
                 f"{column} is {text[:_SHOWN]!r}; write a day such as 2026-03-01.",
             ) from None
 
+    def repeated(self, read: Callable[[_Cells], _Read], columns: tuple[str, ...]) -> _Read:
+        """Read some columns, unless a row before had the same texts in them."""
+        said = tuple(map(self.texts.get, columns))
+        meant: _Read = _read_once(read, columns, said, self.currency)
+        return meant
+
     def have_any(self, columns: tuple[str, ...]) -> bool:
         return not self.texts.keys().isdisjoint(columns)
 
@@ -221,3 +236,14 @@ class _Cells:
 
 def _no_day(text: str) -> date:
     raise ValueError(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_once(
+    read: Callable[[_Cells], _Read],
+    columns: tuple[str, ...],
+    said: tuple[str | None, ...],
+    currency: str,
+) -> _Read:
+    pairs = zip(columns, said, strict=True)
+    return read(_Cells(texts={name: text for name, text in pairs if text}, currency=currency))

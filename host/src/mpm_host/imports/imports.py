@@ -94,7 +94,7 @@ def import_file(
     """
     shape = inspect_file(path)
     with file_memory() as memory:
-        run = _Run(engines, context, memory, len(shape.header), report)
+        run = _Run(engines, context, memory, shape, report)
         batches = _batches(read_rows(path, shape))
         if options.dry_run:
             run.look(batches)
@@ -118,13 +118,13 @@ class _Run:
         engines: Engines,
         context: RegistrationContext,
         memory: FileMemory,
-        columns: int,
+        shape: FileShape,
         report: Report,
     ) -> None:
         self._engines = engines
         self._context = context
         self._memory = memory
-        self._columns = columns
+        self._shape = shape
         self._report = report
         self._counts = dict.fromkeys(RowStatus, 0)
 
@@ -197,7 +197,7 @@ class _Run:
         refused: list[RowReport] = []
         for raw in batch:
             try:
-                rows.append(read_row(raw, self._context.company, columns=self._columns))
+                rows.append(read_row(raw, self._context.company, self._shape))
             except ServiceRefused as refusal:
                 refused.append(RowReport.refused(raw.number, refusal))
         return rows, refused
