@@ -156,7 +156,7 @@ def test_an_outage_is_told_by_its_code_and_seldom_while_it_is_the_same(monkeypat
         gone.reason = "FATAL:  password authentication failed for user"
         gone.wait(tries=20)
         other = list(logged)
-        monkeypatch.setattr("mpm_host.work_relay._REPEATED", 0.0)
+        monkeypatch.setattr("mpm_host.failure_log._REPEATED", 0.0)
         gone.wait(tries=3)
         relay.begin_stop()
         relay.join(10)

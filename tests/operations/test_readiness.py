@@ -12,6 +12,7 @@ import time
 import httpx
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
@@ -173,7 +174,7 @@ def test_a_housekeeper_that_ended_is_named(sqlite_world):
     assert reasons(sqlite_world) == ["housekeeper_stopped"]
 
 
-def test_nothing_that_fails_ends_the_housekeeper(sqlite_world, monkeypatch):
+def test_nothing_that_fails_ends_the_housekeeper_and_it_is_told_seldom(sqlite_world, monkeypatch):
     tried = threading.Semaphore(0)
 
     def fail():
@@ -181,9 +182,12 @@ def test_nothing_that_fails_ends_the_housekeeper(sqlite_world, monkeypatch):
         raise KeyError("a company that another process has just made")
 
     monkeypatch.setattr("mpm_host.services._RELOAD_SECONDS", 0.01)
-    monkeypatch.setattr(sqlite_world.host.house, "reload", fail)
-    assert all(tried.acquire(timeout=10) for _ in range(3))
+    with capture_logs() as logged:
+        monkeypatch.setattr(sqlite_world.host.house, "reload", fail)
+        assert all(tried.acquire(timeout=10) for _ in range(3))
     assert reasons(sqlite_world) == []
+    failed = {"event": "housekeeping_failed", "log_level": "error", "error": "KeyError"}
+    assert [line for line in logged if line["event"] == failed["event"]] == [failed]
 
 
 def test_a_full_disk_is_named_and_forgotten_when_there_is_room(sqlite_world):

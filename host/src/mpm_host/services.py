@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import structlog
 from litestar import Litestar
 from sqlalchemy.engine import Connection
 
 from mpm_host.actions.payment_actions import PaymentActions, look_after
-from mpm_host.database.outages import error_facts
+from mpm_host.failure_log import FailureLog
 from mpm_host.host import Host
 from mpm_host.imports.import_worker import ImportWorker
 from mpm_host.messages.message_sender import MessageSender
@@ -47,7 +46,6 @@ from mpm_host.work import Work, WorkLimits
 
 __all__ = ["Services"]
 
-_LOG = structlog.get_logger(__name__)
 _LIMITS = WorkLimits()
 _RELOAD_SECONDS = 2.0
 _STUCK_SECONDS = 10.0
@@ -162,7 +160,7 @@ class Services:
 
     def _keep_house(self) -> None:
         """Notice what other processes changed, and let access rates fall due."""
-        accrued_at = None
+        accrued_at, failures = None, FailureLog("housekeeping_failed")
         while not self._stopping.wait(_RELOAD_SECONDS):
             try:
                 self._host.house.reload()
@@ -171,8 +169,7 @@ class Services:
                     accrued_at = now
                     self._accrual.run()
             except Exception as error:  # noqa: BLE001 - without it no change would be noticed any more
-                # What is in memory goes on; only the kind of error, its text may hold secrets.
-                _LOG.error("housekeeping_failed", **error_facts(error))
+                failures.tell(error)  # what is in memory goes on
 
     def wake(self) -> None:
         """Look for due work at once, if this process does any."""

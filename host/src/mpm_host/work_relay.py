@@ -12,21 +12,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
-from mpm_host.database.outages import error_facts
+from mpm_host.failure_log import FailureLog
 from mpm_host.work_limits import WorkLimits
 from mpm_host.work_shares import Room, WorkShares, fair_choice
 from mpm_host.work_sources import SOURCES, WorkSource, any_due
 
 __all__ = ["Relay", "piece_name"]
 
-_LOG = structlog.get_logger(__name__)
 _SILENCE = 30.0  # seconds after which something is wrong with it
-_REPEATED = 10.0  # seconds after which the same failure is told again
 _LOOKS_TO_BEGIN = 10  # of the engine's: what was not begun here by then may be another process's
 _GATHER = 0.5  # of the engine's pace: slots that come free one by one are filled together
 
@@ -71,7 +68,7 @@ class Relay:
         self._hurry = hurry
         self._tidy = tidy
         self._seen = time.monotonic()
-        self._told: tuple[Mapping[str, str], float] = ({}, 0.0)
+        self._failures = FailureLog("relay_failed")
         self._woken = threading.Event()
         self._is_urgent = False
         self._stopping = threading.Event()
@@ -116,15 +113,7 @@ class Relay:
             try:
                 self._look()
             except Exception as error:  # noqa: BLE001 - the engine has errors of its own; work must go on
-                self._tell(error_facts(error))
-
-    def _tell(self, facts: Mapping[str, str]) -> None:
-        """Log a failure, the same one seldom: an outage would fill a log with nothing else."""
-        now = time.monotonic()
-        told, at = self._told
-        if facts != told or now - at >= _REPEATED:
-            self._told = (facts, now)
-            _LOG.error("relay_failed", **facts)
+                self._failures.tell(error)
 
     def _look(self) -> None:
         """Hand over until nothing is due that fits."""
