@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpm_core.plans import Period, Plan, PlanChangeRefused, PlanRow, price_basis
+from mpm_core.plans import Period, Plan, PlanChangeRefused, PlanRow, PriceBasis, price_basis
 from mpm_core.plans.plan_changes import RescheduledPlan, change_row, change_total, reschedule
 from mpm_core.plans.schedules import ScheduledRow
 from tests.core.builders import row, shs
@@ -219,6 +219,26 @@ def test_reschedule_cuts_a_partly_paid_row_down_to_what_was_paid():
     assert [one.cost for one in changed.added] == [50]
 
 
+def test_reschedule_puts_what_was_paid_of_a_row_before_the_new_ones():
+    plan = shs(
+        row("first", date(2026, 4, 1), 400, 300),
+        row("last", date(2026, 5, 1), 400),
+    )
+    changed = reschedule(plan, 7, Period.WEEKLY, start_on=date(2026, 3, 1))
+
+    assert changed.kept == (row("first", date(2026, 3, 1), 100, 0),)
+    assert [one.due_on for one in changed.added] == [
+        date(2026, 3, 8) + timedelta(weeks=week) for week in range(7)
+    ]
+
+
+def test_a_row_that_was_taken_out_dates_nothing():
+    plan = shs(row("gone", date(2026, 6, 1), 0), row("open", date(2026, 4, 1), 400))
+    [added] = reschedule(plan, 1, Period.WEEKLY, start_on=date(2026, 3, 1)).added
+
+    assert added.due_on == date(2026, 3, 8)
+
+
 @pytest.mark.parametrize(
     ("plan", "count", "code", "message"),
     [
@@ -288,3 +308,19 @@ def test_reschedule_keeps_what_was_paid_and_what_is_open(plan, count, period):
     assert changed.open_total == plan.open_total
     assert changed.total == plan.total
     assert len(changed.open_rows) == count
+
+
+@given(some_plan, st.integers(2, 12))
+def test_every_row_of_a_rescheduled_plan_buys_the_days_of_its_period(plan, count):
+    """Whatever was paid before, and wherever in the plan."""
+    try:
+        changed = stored(plan, reschedule(plan, count, Period.WEEKLY, start_on=START))
+    except PlanChangeRefused:
+        return
+
+    for _ in range(count):
+        basis, payable = price_basis(changed), changed.open_rows[0]
+        assert basis == PriceBasis(cost=payable.cost, gap_days=7)
+        paid = attrs.evolve(payable, remaining=0)
+        rows = (paid if one is payable else one for one in changed.rows)
+        changed = attrs.evolve(changed, rows=tuple(rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -183,11 +185,35 @@ def test_t_35_a_plan_becomes_weekly(installation, shop):
     assert changed["period"] == "weekly"
     assert shop.rows(changed)[:4] == [
         ("2026-02-28", "400", "0"),
+        ("2026-02-28", "100", "0"),  # of the row of March
         ("2026-03-07", "100", "100"),
         ("2026-03-14", "100", "100"),
-        ("2026-03-21", "100", "100"),
     ]
     assert changed["remaining"] == "1100"
+
+
+def test_what_was_taken_back_changes_neither_dates_nor_days(installation, shop):
+    """Rows a payment was booked on stay for its entries' sake, and are none of the plan."""
+    terms = {"cost": "1200", "instalments": 3, "sold_on": "2026-03-01"}
+    sale = shop.home("12345678", sale=terms)["sale"]
+    pay(shop, sale, 1100)
+    [payment] = shop.api.ok("GET", "/payments")["items"]
+    shop.api.ok("POST", f"/payments/{payment['id']}/reverse", {"reason": "wrong customer"})
+    path = f"/sales/{sale['id']}"
+    shop.api.ok("POST", f"{path}/reschedule", {"instalments": 6, "period": "monthly"})
+    weekly = {"instalments": 12, "period": "weekly"}
+    rows = shop.rows(shop.api.ok("POST", f"{path}/reschedule", weekly))
+
+    due = [date(2026, 3, 8) + timedelta(weeks=week) for week in range(12)]
+    assert rows == [(day.isoformat(), "100", "100") for day in due]
+    assert shop.rows(shop.api.ok("PATCH", f"{path}/rows/12", {"cost": "0"})) == rows[:-1]
+    for number in range(11):
+        installation.pay("12345678", "100", f"R{number}")
+    orders = sa.select(t.orders.c.kind, t.orders.c.quantity).order_by(t.orders.c.id)
+    with installation.host.engines.read.connect() as connection:
+        sold = [(order.kind, order.quantity) for order in connection.execute(orders)]
+        assert list(verify(connection)) == []
+    assert sold[1:] == [("time", 7)] * 10 + [("unlock", None)]
 
 
 def test_t_36_no_instalment_is_no_schedule(shop):

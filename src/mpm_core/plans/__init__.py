@@ -106,7 +106,8 @@ class PlanRow:
 
 
 def _in_due_order(rows: tuple[PlanRow, ...]) -> tuple[PlanRow, ...]:
-    return tuple(sorted(rows, key=lambda row: (not row.is_down_payment, row.due_on, row.id)))
+    there = (row for row in rows if row.cost)
+    return tuple(sorted(there, key=lambda row: (not row.is_down_payment, row.due_on, row.id)))
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +119,8 @@ class Plan:
         kind: what was sold.
         device_serial: the device that takes tokens for it; `None` for a plain appliance.
         rows: the instalments, kept in due order whatever order they are given in; the down payment
-            comes first.
+            comes first. One that costs nothing was taken out of the plan and is none of them: a
+            host keeps it for what was booked on it and taken back.
         price_per_day: minor units; set for energy as a service, which has no end.
         minimum_payment: minor units; the least that buys days of energy as a service.
     """
@@ -196,9 +198,9 @@ def price_basis(plan: Plan) -> PriceBasis:
 
 
 def _priced_row(rows: tuple[PlanRow, ...]) -> PlanRow:
-    """Return the earliest open instalment, or else the last row of any cost."""
+    """Return the earliest open instalment, or else the last row."""
     open_instalments = (row for row in rows if row.is_open and not row.is_down_payment)
-    return next(open_instalments, None) or [row for row in rows if row.cost][-1]
+    return next(open_instalments, rows[-1])
 
 
 def _gap_days(rows: tuple[PlanRow, ...], row: PlanRow) -> int:

@@ -87,7 +87,8 @@ class RescheduledPlan:
     """A plan with new dates for what is open.
 
     Attributes:
-        kept: rows with a payment on them, cut down to what was paid, and an open down payment.
+        kept: rows with a payment on them, cut down to what was paid and due before the new rows,
+            and an open down payment.
         added: the new rows; they sum to what was open.
         period: the plan's period from now on.
     """
@@ -101,7 +102,8 @@ def reschedule(plan: Plan, count: int, period: Period, *, start_on: date) -> Res
     """Divide what is open into so many new rows, one period apart; not an open down payment.
 
     The dates continue after the latest settled row. What was paid on a partly paid row stays paid:
-    the row is cut down to it, and its rest moves to the new rows.
+    the row is cut down to it, and its rest moves to the new rows. It comes before them, for a day
+    between two of them would shorten what the earlier one buys.
 
     Args:
         plan: the plan as it is.
@@ -125,7 +127,10 @@ def reschedule(plan: Plan, count: int, period: Period, *, start_on: date) -> Res
     settled_on = [row.due_on for row in plan.rows if not row.is_open]
     base_on = max(settled_on, default=start_on)
     paid = tuple(row for row in plan.rows if row.paid and row not in agreed)
-    kept = tuple(attrs.evolve(row, cost=row.paid, remaining=0) for row in paid)
+    kept = tuple(
+        attrs.evolve(row, cost=row.paid, remaining=0, due_on=min(row.due_on, base_on))
+        for row in paid
+    )
     added = rows_from(due_dates(count, period, base_on=base_on), costs)
     return RescheduledPlan(kept=agreed + kept, added=added, period=period)
 

@@ -242,7 +242,7 @@ def _write_rows(
             connection.execute(
                 sa.update(t.plan_rows)
                 .where(r.id == row.id)
-                .values(cost=row.cost, remaining=row.remaining)
+                .values(cost=row.cost, remaining=row.remaining, due_on=row.due_on)
             )
     _remove_rows(connection, sorted(before.keys() - {row.id for row in rows}))
     if added:

@@ -91,7 +91,7 @@ def sale_views(connection: Connection, plans: Sequence[AnyRow]) -> list[Sale]:
     r, ids = t.plan_rows.c, [plan.id for plan in plans]
     query = (
         sa.select(r.id, r.plan_id, r.due_on, r.cost, r.remaining, r.is_down_payment)
-        .where(r.plan_id.in_(ids))
+        .where(r.plan_id.in_(ids), r.cost > 0)  # one that costs nothing was taken out of the plan
         .order_by(r.is_down_payment.desc(), r.due_on, r.id)
     )
     rows: dict[str, list[AnyRow]] = defaultdict(list)
