@@ -298,6 +298,13 @@ def test_a_vendor_that_wants_no_wait_is_still_not_asked_without_one(wished):
     assert (throttled.next_in, pending.next_in) == (timedelta(seconds=1), timedelta(seconds=1))
 
 
+def test_a_wait_that_is_no_duration_is_not_heard():
+    plain = after_attempt(NotSent("no"), CLEAN, draw=no_chance)
+    throttled = after_attempt(Throttled("no", after=30), CLEAN, draw=no_chance)
+
+    assert (throttled.status, throttled.next_in) == (OrderStatus.QUEUED, plain.next_in)
+
+
 def test_an_operation_that_is_gone_holds_an_order_and_parks_one_in_doubt():
     held = operation_missing("calin", ChargeKind.ENERGY, CLEAN)
     parked = operation_missing("calin", ChargeKind.ENERGY, DOUBT)

@@ -21,6 +21,7 @@ CONFLICT = b"<COMMAND><STATUS>400</STATUS><MESSAGE>Duplicate Reference1</MESSAGE
 UNKNOWN = b"<COMMAND><STATUS>400</STATUS><MESSAGE>Unknown reference1</MESSAGE></COMMAND>"
 REJECTED = b"<COMMAND><STATUS>400</STATUS><MESSAGE>Device not found</MESSAGE></COMMAND>"
 NOT_FOUND = b"<COMMAND><STATUS>404</STATUS><MESSAGE>Not Found</MESSAGE></COMMAND>"
+NO_AMOUNT = b"<COMMAND><STATUS>400</STATUS><MESSAGE>Invalid amount</MESSAGE></COMMAND>"
 REQUEST_ID = "5b0f0c9e-8d1f-4d0e-9a53-0c9f0f6e2a11"
 
 
@@ -302,4 +303,16 @@ def test_a_number_nobody_was_given_is_404_and_leaves_nothing(company):
     before = company.contents()
     answer = _vodacom_process(company, "REF-00001", "VOD-TXN-000077")
     assert answer.status_code == 404
+    assert company.contents() == before
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["unknown", "rejected-before"])
+def test_a_payment_of_nothing_is_refused_and_not_tried_again(company, validated):
+    company.meter(METER)
+    if validated:
+        answer = company.airtel("validate", "AIR1", airtel_validation("AIR1", METER, "0"))
+        assert answer.content == NO_AMOUNT
+    before = company.contents()
+    paid = company.airtel("process", "AIR1", airtel_process("AIR1", METER, "0"))
+    assert (paid.status_code, paid.content) == (200, NO_AMOUNT)
     assert company.contents() == before

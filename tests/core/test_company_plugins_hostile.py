@@ -20,10 +20,13 @@ from mpm_core import (
     Grant,
     Malformed,
     Misconfigured,
+    Money,
     MpmError,
     NotSent,
     OutcomeUnknown,
+    Pending,
     Prepared,
+    ProcessRequest,
     Refused,
     Reply,
     Secret,
@@ -31,6 +34,7 @@ from mpm_core import (
     Throttled,
     Unauthenticated,
     Unit,
+    ValidationRequest,
     Verdict,
     hookimpl,
 )
@@ -199,6 +203,31 @@ def grant(**changes: object) -> Callable[[object], object]:
             id="wrong unit",
         ),
         pytest.param(
+            grant(quantity=2**63),
+            "answered wrongly: the grant's quantity is more than 9223372036854775807",
+            id="more than databases count",
+        ),
+        pytest.param(
+            grant(delivery=None),
+            "answered wrongly: the grant's delivery is not a Delivery",
+            id="no delivery",
+        ),
+        pytest.param(
+            grant(vendor_reference=None),
+            "answered wrongly: the grant's vendor_reference is not text",
+            id="null for a reference",
+        ),
+        pytest.param(
+            grant(vendor_reference=4711),
+            "answered wrongly: the grant's vendor_reference is not text",
+            id="number for a reference",
+        ),
+        pytest.param(
+            lambda device: Pending(after=30),
+            "answered wrongly: the answer's `after` is not a timedelta",
+            id="seconds to wait",
+        ),
+        pytest.param(
             grant(device_serial="48"),
             "answered wrongly: the grant names another device than it was asked for",
             id="M14 another device",
@@ -357,7 +386,7 @@ def test_a_code_as_the_manufacturer_makes_them_is_believed() -> None:
 
 @pytest.mark.parametrize("hook", ["mpm_find_token", "mpm_clear_device", "mpm_switch_device"])
 def test_every_hook_that_grants_keeps_to_the_token_pattern(hook: str) -> None:
-    check = check_of(hook, re.compile("[0-9]{20}"))
+    check = check_of(hook, re.compile("[0-9]{20}"), "UGX")
     assert check(GRANT, {"device": device(), "charge": CHARGE}) == NOT_TWENTY.partition(": ")[2]
 
 
@@ -565,6 +594,37 @@ def test_inbound_refusal_passes_from_the_reading_hook() -> None:
 
     dispatch = plugins(loaded(one_hook("mpm_read_call", read)))
     assert failure_of(lambda: dispatch.read_call("south", CALL, correlation_id="c-1")) is refusal
+
+
+@pytest.mark.parametrize(
+    ("request_read", "problem"),
+    [
+        pytest.param(
+            ValidationRequest(serial="47", amount=Money(1000, "USD")),
+            "the request's amount is in USD, the company's in UGX",
+            id="validation in another currency",
+        ),
+        pytest.param(
+            ProcessRequest(reference="R1", amount=Money(1000, "USD")),
+            "the request's amount is in USD, the company's in UGX",
+            id="payment in another currency",
+        ),
+        pytest.param(
+            ProcessRequest(reference="R1", amount=1000),
+            "the request's amount is not Money",
+            id="bare amount",
+        ),
+        pytest.param(
+            ValidationRequest(serial="47", amount=None),
+            "the request's amount is not Money",
+            id="validation of nothing",
+        ),
+    ],
+)
+def test_what_a_telecom_asks_is_in_the_companys_money(request_read: object, problem: str) -> None:
+    dispatch = plugins(loaded(one_hook("mpm_read_call", lambda call: request_read)))
+    error = failure_of(lambda: dispatch.read_call("south", CALL, correlation_id="c-1"))
+    assert str(error) == f"{WHOSE} mpm_read_call answered wrongly: {problem}. {FIXED}"
 
 
 def test_pure_hook_that_takes_long_is_logged(caplog: pytest.LogCaptureFixture) -> None:

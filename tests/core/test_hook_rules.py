@@ -37,7 +37,9 @@ def test_rule_allows_exactly_the_answers_of_the_annotation(name: str) -> None:
         assert (answer_types(name), rule.returns) == ((NoneType,), (SynchronousAnswer,))
     elif name == "mpm_simulator":
         assert (answer_types(name), rule.returns) == ((Simulator,), (SynchronousAnswer,))
-        assert check_of(name, None)(object(), {}).startswith("the simulator has no method settings")
+        assert check_of(name, None, "UGX")(object(), {}).startswith(
+            "the simulator has no method settings"
+        )
     else:
         assert set(rule.returns) == set(answer_types(name))
 

@@ -41,10 +41,12 @@ def most_added(wait: timedelta) -> timedelta:
 
 
 def asked_by(error: MpmError) -> timedelta | None:
-    """Return for how long the other side wants to be left alone, if its error says so."""
-    if not isinstance(error, Throttled) or error.after is None:
-        return None
-    return min(error.after, _LONGEST_ASKED)
+    """Return for how long the other side wants to be left alone, if its error says so.
+
+    A plugin may have put something else there than a duration; that says nothing.
+    """
+    after: object = error.after if isinstance(error, Throttled) else None
+    return min(after, _LONGEST_ASKED) if isinstance(after, timedelta) else None
 
 
 @attrs.frozen(kw_only=True)

@@ -300,5 +300,5 @@ def _routes(
             argument_names=tuple(implementation.argnames),
             deadline=loaded.manifest.deadline,
             wants_context="context" in implementation.argnames,
-            check=check_of(hook, loaded.manifest.token_pattern),
+            check=check_of(hook, loaded.manifest.token_pattern, loaded.company.currency),
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 
 from mpm_core.calls import Reply
 from mpm_core.devices import Device
-from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Prepared
+from mpm_core.money import Money
+from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Pending, Prepared
+from mpm_core.payments import ValidationRequest
 from mpm_core.secrets import Secret
 from mpm_core.simulation import Simulator
 
@@ -21,6 +24,7 @@ AnswerCheck = Callable[[object, Mapping[str, object]], str]
 OTHER_DEVICE = "the grant names another device than it was asked for"
 _MOST_CODES = 10
 _LONGEST_CODE = 64
+_LARGEST_QUANTITY = 2**63 - 1  # what databases count
 _LARGEST_REPLY = 1 << 20
 _LARGEST_TEXTS = 16 * 1024
 _COUNTED = frozenset({ChargeKind.ENERGY, ChargeKind.TIME})
@@ -39,10 +43,21 @@ def check_grant(
         token_pattern: what the plugin's manifest says every code matches, if it says so.
     """
     return (
-        _codes_problem(grant, token_pattern)
+        _kinds_problem(grant)
+        or _codes_problem(grant, token_pattern)
         or _quantity_problem(grant, charge)
         or _device_problem(grant, device)
     )
+
+
+def _kinds_problem(grant: Grant) -> str:
+    delivery: object = grant.delivery  # as the plugin gave them, whatever their annotations say
+    reference: object = grant.vendor_reference
+    if not isinstance(delivery, Delivery):
+        return "the grant's delivery is not a Delivery"
+    if not isinstance(reference, str):
+        return "the grant's vendor_reference is not text"
+    return ""
 
 
 def _codes_problem(grant: Grant, token_pattern: re.Pattern[str] | None) -> str:
@@ -72,16 +87,23 @@ def _text_problem(text: str, token_pattern: re.Pattern[str] | None) -> str:
 def _quantity_problem(grant: Grant, charge: Charge | None) -> str:
     if charge is None:
         return ""
-    quantity: object = grant.quantity
-    if not isinstance(quantity, int | None) or isinstance(quantity, bool):
-        return "the grant's quantity is not a whole number"
+    if problem := _number_problem(grant.quantity):
+        return f"the grant's quantity {problem}"
     if charge.kind in _COUNTED and grant.quantity is None:
         return f"the grant does not say how much {charge.kind} was granted"
-    if grant.quantity is not None and grant.quantity <= 0:
-        return f"the grant's quantity is {grant.quantity}, not above zero"
     if grant.unit is not charge.unit:
         return f"the grant is counted in {grant.unit}, the charge in {charge.unit}"
     return ""
+
+
+def _number_problem(quantity: object) -> str:
+    if quantity is None:
+        return ""
+    if not isinstance(quantity, int) or isinstance(quantity, bool):
+        return "is not a whole number"
+    if quantity <= 0:
+        return f"is {quantity}, not above zero"
+    return "" if quantity <= _LARGEST_QUANTITY else f"is more than {_LARGEST_QUANTITY}"
 
 
 def _device_problem(grant: Grant, device: Device) -> str:
@@ -93,7 +115,9 @@ def _device_problem(grant: Grant, device: Device) -> str:
 def _grant_problem(
     token_pattern: re.Pattern[str] | None, answer: object, arguments: Mapping[str, object]
 ) -> str:
-    if not isinstance(answer, Grant):  # pending, not found
+    if isinstance(answer, Pending):
+        return _wait_problem(answer)
+    if not isinstance(answer, Grant):  # not found
         return ""
     charge, device = arguments.get("charge"), arguments["device"]
     if not isinstance(device, Device):
@@ -102,12 +126,27 @@ def _grant_problem(
     return check_grant(answer, asked, device, token_pattern)
 
 
+def _wait_problem(pending: Pending) -> str:
+    after: object = pending.after
+    return "" if isinstance(after, timedelta) else "the answer's `after` is not a timedelta"
+
+
 def _reply_problem(answer: object, _arguments: Mapping[str, object]) -> str:
     if not isinstance(answer, Reply) or not isinstance(answer.body, bytes):
         return "the reply's body is not bytes"
     if len(answer.body) > _LARGEST_REPLY:
         return f"the reply is larger than {_LARGEST_REPLY} bytes"
     return ""
+
+
+def _request_problem(currency: str, answer: object, arguments: Mapping[str, object]) -> str:
+    amount = getattr(answer, "amount", None)
+    if isinstance(answer, ValidationRequest) or amount is not None:
+        if not isinstance(amount, Money):
+            return "the request's amount is not Money"
+        if amount.currency != currency:
+            return f"the request's amount is in {amount.currency}, the company's in {currency}"
+    return _details_problem(answer, arguments)
 
 
 def _details_problem(answer: object, _arguments: Mapping[str, object]) -> str:
@@ -139,7 +178,6 @@ def _simulator_problem(answer: object, _arguments: Mapping[str, object]) -> str:
 
 _CHECKS: Mapping[str, AnswerCheck] = MappingProxyType(
     {
-        "mpm_read_call": _details_problem,
         "mpm_write_reply": _reply_problem,
         "mpm_prepare_order": _prepared_problem,
         "mpm_push_payment": _details_problem,
@@ -154,15 +192,18 @@ _GRANTING = frozenset(
 )
 
 
-def check_of(hook: str, token_pattern: re.Pattern[str] | None) -> AnswerCheck:
+def check_of(hook: str, token_pattern: re.Pattern[str] | None, currency: str) -> AnswerCheck:
     """Return the check of a hook's answers.
 
     Args:
         hook: its name.
         token_pattern: of the plugin's manifest.
+        currency: of the company that the instance works for.
     """
     if hook in _GRANTING:
         return partial(_grant_problem, token_pattern)
+    if hook == "mpm_read_call":
+        return partial(_request_problem, currency)
     return _CHECKS.get(hook, _no_problem)
 
 

@@ -38,7 +38,12 @@ from mpm_host.payments.customer_accounts import CustomerAccount, DeviceKey, load
 from mpm_host.payments.device_objections import mapping_objection
 from mpm_host.payments.ledger import journal, suspense
 from mpm_host.payments.payment_records import PaymentKeys, PaymentRecord, find_payments
-from mpm_host.payments.sale_payments import SALE_DELETED, allocate_for_sale, read_paid_sales
+from mpm_host.payments.sale_payments import (
+    BUYER_DELETED,
+    SALE_DELETED,
+    allocate_for_sale,
+    read_paid_sales,
+)
 
 __all__ = ["Accept", "Book", "Command", "Deny", "Intend", "Outcome", "TakeBack"]
 
@@ -91,14 +96,22 @@ class _Batch:
         self._conflicts = Conflicts(connection=connection, writes=self.writes, now=self._now)
 
     def _addressed(self, commands: Sequence[Command]) -> Sequence[DeviceKey]:
-        keys = []
+        """Return the devices that payments of the batch may be for."""
+        keys, is_any_said_here = [], False
         for command in commands:
             if isinstance(command, Accept):
                 record = self._payments.find(command.keys)
                 serial = command.request.serial or (record.serial if record else None)
                 is_for_sale = record is not None and record.plan_id is not None
+                is_any_said_here |= serial is None
                 if serial is not None and not is_for_sale:
                     keys.append((command.instance.company_id, serial))
+        if is_any_said_here:  # its validation waits beside it, and is no row yet
+            keys += [
+                (command.instance.company_id, command.request.serial)
+                for command in commands
+                if isinstance(command, Intend)
+            ]
         return keys
 
     def _plan_ids(self, commands: Sequence[Command]) -> set[str]:
@@ -167,23 +180,22 @@ class _Batch:
         if request.serial is None or request.amount is None:
             return unknown_reference()
         if request.amount.minor <= 0:
-            return Outcome(
-                decision=Decision.REJECTED,
-                reason=ReasonCode.AMOUNT_INVALID,
-                message=f"The amount {request.amount} is not money; nothing was booked.",
-            )
+            return _no_money(request.amount)
         record = self._new_payment(command.instance, command.keys)
         return self._book(command, record, was_validated=False)
 
     def _accept_known(self, command: Accept, record: PaymentRecord) -> Outcome:
-        if against := contradictions(record, command.request):
+        request = command.request
+        if against := contradictions(record, request):
             return self._accept_contradicted(command, record, against)
         if record.accepted_at is not None:
             self._report(command, record)  # who tells us again may have missed our report
             return accepted(record)
+        if request.amount is not None and request.amount.minor <= 0:
+            return _no_money(request.amount)
         if record.plan_id is not None:
             return self._book_for_sale(command, record, record.plan_id)
-        if _says_too_little(record, command.request):
+        if _says_too_little(record, request):
             return unknown_reference()
         was_validated = record.status is PaymentStatus.VALIDATED
         return self._book(command, record, was_validated=was_validated)
@@ -224,6 +236,9 @@ class _Batch:
         if sale.is_deleted:
             objection = _objection(SALE_DELETED, f"Sale {plan_id} was taken back meanwhile.")
             return self._book_unmatched(record, objection)
+        if sale.is_buyer_deleted:
+            what = f"The buyer of sale {plan_id} was deleted meanwhile."
+            return self._book_unmatched(record, _objection(BUYER_DELETED, what))
         owner = self._accounts[sale.customer_id]
         device = owner.devices.get(record.serial or "")
         if record.serial is not None and device is None:
@@ -371,6 +386,14 @@ def _is_money(record: PaymentRecord, request: ProcessRequest) -> bool:
     """Tell whether what was paid can be booked: more than nothing, in the company's currency."""
     paid = record.money if request.amount is None else request.amount
     return paid is not None and paid.minor > 0 and paid.currency == record.currency
+
+
+def _no_money(amount: Money) -> Outcome:
+    return Outcome(
+        decision=Decision.REJECTED,
+        reason=ReasonCode.AMOUNT_INVALID,
+        message=f"The amount {amount} is not money; nothing was booked.",
+    )
 
 
 def _objection(code: str, message: str) -> Objection:

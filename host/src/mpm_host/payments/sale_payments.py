@@ -20,27 +20,38 @@ from mpm_host.payments.customer_accounts import CustomerAccount, OwnedDevice
 from mpm_host.payments.payment_records import PaymentRecord
 from mpm_host.refusals import RefusalCode
 
-__all__ = ["SALE_DELETED", "PaidSale", "allocate_for_sale", "read_paid_sales"]
+__all__ = ["BUYER_DELETED", "SALE_DELETED", "PaidSale", "allocate_for_sale", "read_paid_sales"]
 
-SALE_DELETED = RefusalCode.SALE_DELETED.value  # also the reason of money that came too late
+# Also the reasons of money that came too late.
+SALE_DELETED = RefusalCode.SALE_DELETED.value
+BUYER_DELETED = RefusalCode.UNKNOWN_CUSTOMER.value
 
 
 @attrs.frozen(kw_only=True)
 class PaidSale:
-    """Whose sale is paid, and whether it was taken back."""
+    """Whose sale is paid, and whether it was taken back or its buyer deleted."""
 
     customer_id: str
     is_deleted: bool
+    is_buyer_deleted: bool
 
 
 def read_paid_sales(connection: Connection, plan_ids: Collection[str]) -> Mapping[str, PaidSale]:
     """Return sales by id, with one statement; with none where there are no ids."""
     if not plan_ids:
         return {}
-    p = t.plans.c
-    query = sa.select(p.id, p.customer_id, p.deleted_at).where(p.id.in_(sorted(plan_ids)))
+    p, c = t.plans.c, t.customers.c
+    query = (
+        sa.select(p.id, p.customer_id, p.deleted_at, c.deleted_at.label("buyer_deleted_at"))
+        .join(t.customers, c.id == p.customer_id)
+        .where(p.id.in_(sorted(plan_ids)))
+    )
     return {
-        row.id: PaidSale(customer_id=row.customer_id, is_deleted=row.deleted_at is not None)
+        row.id: PaidSale(
+            customer_id=row.customer_id,
+            is_deleted=row.deleted_at is not None,
+            is_buyer_deleted=row.buyer_deleted_at is not None,
+        )
         for row in connection.execute(query)
     }
 
