@@ -697,6 +697,82 @@ def test_a_token_that_is_found_while_a_person_says_there_is_none_is_not_minted_a
     assert len(calin(bench).asked()) == 1
 
 
+def test_the_answer_that_ends_the_doubt_is_of_a_later_moment(engines):
+    """Also if somebody looks a moment before the schedule does."""
+    bench = bench_with(engines, recovery=Recovery.LOOKUP)
+    payment_id = bench.lost()
+    sent_at = bench.now
+    calin(bench).find += [NotFound(conclusive=True)] * 2
+    bench.later(seconds=39)
+    with engines.write.begin() as connection:
+        assert ask_to_look(connection, payment_id, bench.now)
+    bench.work(payment_id)
+    bench.later(seconds=31)
+    with engines.write.begin() as connection:
+        assert not ask_to_look(connection, payment_id, bench.now)
+    bench.work(payment_id)
+    assert bench.status(payment_id)[0] == "unknown"
+
+    bench.later(seconds=9)
+    bench.work(payment_id)
+    assert bench.status(payment_id)[0] == "token_pending"
+    assert [order.sent_at for order in calin(bench).asked("find")] == [sent_at, sent_at]
+
+
+@pytest.mark.parametrize("later", ["generate", "prepare"])
+def test_a_late_token_ends_a_queued_order_of_which_surely_nothing_came_since(engines, later):
+    bench = bench_with(engines, recovery=Recovery.LOOKUP, prepares=True)
+    payment_id = bench.lost()
+    first_try = bench.worker._load(bench.order(payment_id)["id"])
+    calin(bench).find += [NotFound(conclusive=True)] * 2
+    for minutes in (1, 2):
+        bench.later(minutes=minutes)
+        bench.work(payment_id)
+    getattr(calin(bench), later).append(NotSent("down"))
+    bench.work(payment_id)
+    assert bench.status(payment_id)[0] == "token_pending"
+
+    bench.worker._answers.hear_late(first_try, energy_grant())
+    bench.later(minutes=5)
+    bench.work(payment_id)
+
+    assert bench.codes(payment_id) == [CODE]
+    assert [outcome for _, outcome, *_ in bench.attempts(payment_id)] == ["issued", "not_sent"]
+    assert bench.evidence(payment_id) == []
+    assert bench.differences() == []
+
+
+class Interrupted:
+    """An engine before whose next transaction something happens."""
+
+    def __init__(self, engine):
+        self.engine, self.before = engine, lambda: None
+
+    def begin(self):
+        before, self.before = self.before, lambda: None
+        before()
+        return self.engine.begin()
+
+
+@pytest.mark.parametrize("answer", [energy_grant(), NotSent("down")], ids=["token", "nothing"])
+def test_an_answer_that_comes_while_its_worker_gives_up_is_heard(bench, answer):
+    payment_id, engine = bench.paid(), Interrupted(bench.engines.write)
+    answers = bench.new_worker(Engines(write=engine, read=bench.engines.read))._answers
+    calin(bench).generate.append(lost())
+    begun, give_up = [], []
+    bench.worker._answers.take = lambda order, given: (begun.append(order), give_up.append(given))
+    bench.work(payment_id)
+    engine.before = lambda: type(answers).take(answers, begun[0], give_up[0])
+
+    answers.hear_late(begun[0], answer)
+
+    issued = isinstance(answer, Grant)
+    assert bench.status(payment_id)[0] == ("settled" if issued else "token_pending")
+    assert bench.codes(payment_id) == ([CODE] if issued else [])
+    assert bench.evidence(payment_id) == []
+    assert bench.differences() == []
+
+
 def test_pending_is_asked_again_and_then_issued(bench):
     payment_id = bench.paid()
     calin(bench).generate.append(Pending(after=timedelta(seconds=9)))
@@ -721,7 +797,7 @@ def test_a_vendor_that_works_on_it_is_asked_again_whatever_came_of_asking_once(b
     calin(bench).generate.append(Pending(after=timedelta(seconds=9)))
     calin(bench).find += [blip, energy_grant()]
     bench.work(payment_id)
-    for seconds in (9, 31):
+    for seconds in (9, 40):
         bench.later(seconds=seconds)
         bench.work(payment_id)
 
@@ -1048,11 +1124,16 @@ def test_a_late_error_that_tells_nothing_changes_nothing(engines):
 # --- the database goes away -----------------------------------------------------------------------
 
 
+GONE = sa.exc.OperationalError("COMMIT", {}, OSError("the server closed the connection"))
+DEMOTED = sa.exc.InternalError("UPDATE", {}, OSError("cannot write in a read-only transaction"))
+
+
 class FlakyEngine:
     """An engine whose commits fail for a while, before or after they worked."""
 
-    def __init__(self, engine, failures, *, after_commit):
+    def __init__(self, engine, failures, *, after_commit, error=GONE):
         self.engine, self.failures, self.after_commit = engine, failures, after_commit
+        self.error = error
 
     def begin(self):
         return FlakyTransaction(self)
@@ -1068,19 +1149,22 @@ class FlakyTransaction:
     def __exit__(self, *error):
         fails = error[0] is None and self.flaky.failures > 0
         self.flaky.failures -= fails
-        gone = sa.exc.OperationalError("COMMIT", {}, OSError("the server closed the connection"))
         if fails and not self.flaky.after_commit:
-            self.inner.__exit__(type(gone), gone, None)
-            raise gone
+            self.inner.__exit__(type(self.flaky.error), self.flaky.error, None)
+            raise self.flaky.error
         self.inner.__exit__(*error)
         if fails:
-            raise gone
+            raise self.flaky.error
 
 
-@pytest.mark.parametrize("after_commit", [False, True], ids=["commit failed", "answer lost"])
-def test_an_answer_in_hand_outlives_a_database_that_is_gone_c8_c9(bench, after_commit):
+@pytest.mark.parametrize(
+    ("after_commit", "error"),
+    [(False, GONE), (True, GONE), (False, DEMOTED)],
+    ids=["commit failed", "answer lost", "became a standby"],
+)
+def test_an_answer_in_hand_outlives_a_database_that_is_gone_c8_c9(bench, after_commit, error):
     payment_id = bench.paid()
-    flaky = FlakyEngine(bench.engines.write, 0, after_commit=after_commit)
+    flaky = FlakyEngine(bench.engines.write, 0, after_commit=after_commit, error=error)
     worker = bench.new_worker(Engines(write=flaky, read=bench.engines.read))
 
     def database_fails_now(_order):

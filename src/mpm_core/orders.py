@@ -72,6 +72,8 @@ class Order:
             characters of `0-9a-f`.
         attempt: 1 for the first try.
         created_at: when the payment was accepted; aware.
+        sent_at: when `attempt` was begun; aware. Set where `mpm_find_token` asks for what became
+            of it: from then on count how long the vendor may take, for `NotFound.conclusive`.
         prepared: what `mpm_prepare_order` returned as `inputs`, the same at every attempt that
             may follow one which had its effect.
     """
@@ -79,6 +81,7 @@ class Order:
     key: str
     attempt: int
     created_at: datetime
+    sent_at: datetime | None = None
     prepared: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -130,7 +133,8 @@ class NotFound:
     """The vendor does not know of the order.
 
     Attributes:
-        conclusive: it can no longer appear; two conclusive answers end the doubt.
+        conclusive: it can no longer appear, however long the vendor took over a request that was
+            on its way (see `Order.sent_at`); two conclusive answers end the doubt.
     """
 
     conclusive: bool

@@ -19,55 +19,57 @@ from mpm_core import UserError
 from mpm_host.clock import Clock
 from mpm_host.database.engines import Engines
 from mpm_host.database.group_commit import ClosingError, TooManyWaitingError
+from mpm_host.database.outages import is_passing
 from mpm_host.work_sources import SOURCES
 
 __all__ = [
     "AFRESH",
-    "DATABASE_FAULTS",
-    "FAULTS_OF_NO_ROW",
     "SetAside",
     "WorkKeeper",
     "end_nothing",
     "guarded",
+    "is_database_fault",
+    "is_fault_of_no_row",
 ]
 
-# Says nothing about the row: the database was gone, full or busy, or so was the desk before it.
-DATABASE_FAULTS = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.TimeoutError,
-    TimeoutError,
-    TooManyWaitingError,
-    ClosingError,
-)
-# Nor does this, where being set aside would cost a customer something: the key is wrong.
-FAULTS_OF_NO_ROW = (*DATABASE_FAULTS, UserError)
 AFRESH: Mapping[str, object] = {"work_failures": 0, "set_aside_at": None}  # columns of such a row
 _TRIES = 5
 _LOG = structlog.get_logger(__name__)
+
+
+def is_database_fault(error: Exception) -> bool:
+    """Tell whether a failure says nothing about the row that was worked on.
+
+    The database was gone, full or busy, or so was the desk before it.
+    """
+    return isinstance(error, (TimeoutError, TooManyWaitingError, ClosingError)) or is_passing(error)
+
+
+def is_fault_of_no_row(error: Exception) -> bool:
+    """Tell the same where being set aside would cost a customer something: the key may be wrong."""
+    return isinstance(error, UserError) or is_database_fault(error)
 
 
 def guarded(
     work_on: Callable[[str], None],
     note_failure: Callable[[str, str], None],
     *,
-    not_its_fault: tuple[type[Exception], ...] = FAULTS_OF_NO_ROW,
+    not_its_fault: Callable[[Exception], bool] = is_fault_of_no_row,
 ) -> Callable[[str], None]:
     """Return a handler that notes what `work_on` fails with, and fails with it as before.
 
     Args:
         work_on: takes a row's id.
         note_failure: takes the id and the kind of error; its text may hold secrets.
-        not_its_fault: what every other row would fail with too, and is not noted.
+        not_its_fault: tells what every other row would fail with too, and is not noted.
     """
 
     def work(key: str) -> None:
         try:
             work_on(key)
-        except not_its_fault:
-            raise
         except Exception as error:
-            note_failure(key, type(error).__name__)
+            if not not_its_fault(error):
+                note_failure(key, type(error).__name__)
             raise
 
     return work

@@ -27,11 +27,11 @@ from mpm_host.payments.cash_desk import CashDesk
 from mpm_host.payments.payment_desk import PaymentDesk
 from mpm_host.payments.token_desk import TokenDesk
 from mpm_host.poison_work import (
-    DATABASE_FAULTS,
     SetAside,
     WorkKeeper,
     end_nothing,
     guarded,
+    is_database_fault,
 )
 from mpm_host.pushes.push_desk import PushDesk
 from mpm_host.pushes.push_store import end_set_aside
@@ -150,7 +150,7 @@ class Services:
     ) -> Callable[[str], None]:
         """Guard work whose rows bear a mark once they are set aside, also when unreadable."""
         keeper = WorkKeeper(engines=self._host.engines, clock=self._host.clock, kind=kind, end=end)
-        return guarded(work_on, keeper.note_failure, not_its_fault=DATABASE_FAULTS)
+        return guarded(work_on, keeper.note_failure, not_its_fault=is_database_fault)
 
     def start(self) -> None:
         """Start the background work; not inside a running event loop."""

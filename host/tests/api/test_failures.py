@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 from structlog.testing import capture_logs
 
-from mpm_host.database.outages import error_facts, is_outage
+from mpm_host.database.outages import error_facts, is_outage, is_passing
 from mpm_host.web.application import make_application
 
 SECRET = "canary of 12345678901234567890"
@@ -129,6 +129,22 @@ def test_a_server_that_became_read_only_is_an_outage_by_its_words_alone():
         "code": "database_read_only",
     }
     assert facts("current transaction is aborted") == {"error": "InternalError"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (sa.exc.OperationalError("x", None, Exception("gone")), (True, True)),
+        (sa.exc.InternalError("x", None, Exception("in a read-only transaction")), (True, True)),
+        (sa.exc.InternalError("x", None, Exception("transaction is aborted")), (False, False)),
+        (sa.exc.DatabaseError("x", None, Exception("malformed")), (True, False)),
+        (sa.exc.InterfaceError("x", None, Exception("connection is closed")), (False, True)),
+        (KeyError("x"), (False, False)),
+    ],
+    ids=["gone", "demoted", "aborted", "damaged", "closed", "a bug"],
+)
+def test_what_may_work_in_a_moment_is_told_from_what_does_not_mend_itself(error, expected):
+    assert (is_outage(error), is_passing(error)) == expected
 
 
 def test_waiting_for_a_connection_in_vain_is_an_outage():

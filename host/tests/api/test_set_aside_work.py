@@ -16,7 +16,7 @@ from mpm_host.database.outbox_tables import pushes
 from mpm_host.identifiers import new_identifier
 from mpm_host.orders.switch_rows import extend_switch
 from mpm_host.plugins.waiting_remarks import waiting_remarks
-from mpm_host.poison_work import DATABASE_FAULTS, guarded
+from mpm_host.poison_work import guarded, is_database_fault
 from mpm_host.set_aside_work import count_set_aside_work, work_again
 from mpm_host.work_sources import SOURCES
 from tests.kit.acme_pay import AcmePaySimulator
@@ -271,6 +271,11 @@ def test_a_notice_brings_back_a_push_that_was_set_aside(telecom):
         pytest.param(
             sa.exc.OperationalError("select", {}, Exception("gone")), False, id="database gone"
         ),
+        pytest.param(
+            sa.exc.InternalError("update", {}, Exception("in a read-only transaction")),
+            False,
+            id="server demoted",
+        ),
         pytest.param(TimeoutError(), False, id="the desk is stuck"),
     ],
 )
@@ -280,7 +285,7 @@ def test_only_what_concerns_the_row_counts(error, counts):
     def fail(_key):
         raise error
 
-    work = guarded(fail, lambda *what: noted.append(what), not_its_fault=DATABASE_FAULTS)
+    work = guarded(fail, lambda *what: noted.append(what), not_its_fault=is_database_fault)
     with pytest.raises(type(error)):
         work("one")
     assert noted == ([("one", type(error).__name__)] if counts else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -94,6 +94,7 @@ class Purchase:
     """One order, over all its attempts, with what the host keeps of it.
 
     Attributes:
+        sent_at: when the last attempt was made.
         gained: how often the vendor gave the device something new for it.
         outcomes: what became of each attempt.
     """
@@ -105,6 +106,7 @@ class Purchase:
     key: str = attrs.field(factory=new_key)
     attempt: int = 0
     prepared: Prepared | None = None
+    sent_at: datetime | None = None
     gained: int = 0
     outcomes: list[Outcome] = attrs.field(factory=list)
 
@@ -113,12 +115,13 @@ class Purchase:
         """What the device shall get."""
         return charge_for(self.subject, self.kind, self.quantity)
 
-    def order(self, stage: Stage) -> Order:
+    def order(self, stage: Stage, *, sent_at: datetime | None = None) -> Order:
         """The order as the next hook call sees it."""
         return Order(
             key=self.key,
             attempt=max(1, self.attempt),
             created_at=stage.now,
+            sent_at=sent_at,
             prepared=dict(self.prepared.inputs) if self.prepared else {},
         )
 
@@ -130,6 +133,7 @@ class Purchase:
         if failed is not None:
             return self._note(failed)
         self.attempt += 1
+        self.sent_at = stage.now
         outcome = self._note(self._ask(stage, self._hook, states))
         for _ in range(_PATIENCE):
             if not isinstance(outcome.answer, Pending):
@@ -162,7 +166,7 @@ class Purchase:
 
     def _ask(self, stage: Stage, hook: str, states: States) -> Outcome:
         device = device_of(self.subject, self.serial, states.get(self.serial))
-        order = self.order(stage)
+        order = self.order(stage, sent_at=self.sent_at if hook == "mpm_find_token" else None)
         if hook == "mpm_switch_device":
             return stage.call(hook, device=device, on=True, order=order)
         return stage.call(hook, device=device, charge=self.charge, order=order)

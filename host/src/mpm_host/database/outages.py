@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["error_facts", "is_outage", "outage_code"]
+__all__ = ["error_facts", "is_outage", "is_passing", "outage_code"]
 
 # What a database or its driver says, in small letters, and the word for it; the first that fits.
 _SIGNS = {
@@ -39,7 +39,26 @@ def is_outage(error: sa.exc.SQLAlchemyError) -> bool:
     """
     if isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError)):
         return True
-    return type(error) is sa.exc.DatabaseError
+    return type(error) is sa.exc.DatabaseError or _is_read_only(error)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether what failed on the database may work in a moment: it is gone, full or busy.
+
+    A damaged file is an outage, too, but does not mend itself.
+    """
+    passing = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+    return isinstance(error, passing) or _is_read_only(error)
+
+
+def _is_read_only(error: BaseException) -> bool:
+    """Tell whether a server has just become a standby; drivers count that among our own errors."""
+    return isinstance(error, sa.exc.InternalError) and bool(_sign_in(error))
+
+
+def _sign_in(error: BaseException) -> str:
+    text = str(getattr(error, "orig", "")).lower()
+    return next((code for sign, code in _SIGNS.items() if sign in text), "")
 
 
 def outage_code(error: BaseException) -> str:
@@ -50,14 +69,9 @@ def outage_code(error: BaseException) -> str:
     Returns:
         The word; empty if it is not the database that failed.
     """
-    if not isinstance(error, sa.exc.SQLAlchemyError):
+    if not isinstance(error, sa.exc.SQLAlchemyError) or not is_outage(error):
         return ""
-    is_gone = is_outage(error)
-    if not is_gone and not isinstance(error, sa.exc.InternalError):  # such as a read-only server
-        return ""
-    text = str(getattr(error, "orig", "")).lower()
-    otherwise = "database" if is_gone else ""
-    return next((code for sign, code in _SIGNS.items() if sign in text), otherwise)
+    return _sign_in(error) or "database"
 
 
 def error_facts(error: BaseException) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import attrs
 import sqlalchemy as sa
 import structlog
 
@@ -17,6 +18,7 @@ from mpm_host.backoff import Draw, draw_any
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines
+from mpm_host.database.outages import is_passing
 from mpm_host.orders.order_asking import Answer, as_time_grant
 from mpm_host.orders.order_evidence import keep_evidence
 from mpm_host.orders.order_rules import OrderStatus, Step, after_attempt
@@ -27,7 +29,8 @@ from mpm_host.payments.payment_locks import lock_payment
 __all__ = ["AnswerTaker"]
 
 _LOG = structlog.get_logger(__name__)
-_DatabaseGone = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_NOT_KNOWN = {OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.PARKED}
+_TRIES = 5  # of a late answer, while others change the order
 _WAITS_FOR_DATABASE = (0.1, 0.3, 1.0, 3.0, 5.0, 10.0, 10.0)  # seconds; less than a lease's margin
 
 
@@ -76,7 +79,9 @@ class AnswerTaker:
         _LOG.warning("late_answer", order=order.id, correlation_id=order.payment_id)
         try:
             self._keep_trying(order, lambda: self._take_late(order, heard))
-        except _DatabaseGone as error:
+        except sa.exc.SQLAlchemyError as error:
+            if not is_passing(error):
+                raise
             _LOG.error("late_answer_lost", order=order.id, error=type(error).__name__)
 
     def take_found(self, order: OrderRecord, step: Step) -> None:
@@ -121,7 +126,9 @@ class AnswerTaker:
         for seconds in _WAITS_FOR_DATABASE:
             try:
                 write()
-            except _DatabaseGone as error:
+            except sa.exc.SQLAlchemyError as error:
+                if not is_passing(error):
+                    raise
                 _LOG.warning("answer_waits", order=order.id, error=type(error).__name__)
                 self._pause(seconds)
             else:
@@ -141,19 +148,29 @@ class AnswerTaker:
             order: as it was when the attempt began; by now somebody may have decided it.
             answer: what was heard of the attempt.
         """
-        with self._engines.read.connect() as connection:
-            current = load_order(connection, order.id, self._clock())
-        if (
-            current is not None
-            and current.attempts == order.attempts
-            and isinstance(answer, Grant | Refused | NothingHappened)
-            and _ends_doubt(answer, current)
-            and self.write(current, after_attempt(answer, current.facts, draw=self._draw))
-        ):
+        if isinstance(answer, Grant | Refused | NothingHappened) and self._decide(order, answer):
             return
         evidence = answer.evidence if isinstance(answer, OutcomeUnknown) else answer
         if evidence is not None and not isinstance(evidence, MpmError | Pending):
             self._keep_evidence(order, evidence)
+
+    def _decide(self, order: OrderRecord, answer: Grant | MpmError) -> bool:
+        """Write what a late answer decides, if it does; tell whether it did.
+
+        Somebody may change the order between the look at it and the write, such as the worker that
+        gave up at this very moment: then it is looked at again.
+        """
+        tried = None
+        for _ in range(_TRIES):
+            with self._engines.read.connect() as connection:
+                current = load_order(connection, order.id, self._clock())
+            if current is None or current.fence == tried or not _is_news(answer, order, current):
+                return False
+            step = after_attempt(answer, current.facts, draw=self._draw)
+            if self.write(attrs.evolve(current, attempts=order.attempts), step):
+                return True
+            tried = current.fence
+        return False
 
     def _keep_evidence(self, order: OrderRecord, evidence: object) -> None:
         vault = self._writer.vault
@@ -165,11 +182,18 @@ class AnswerTaker:
             keep_evidence(connection, vault, order, evidence, self._clock())
 
 
-def _ends_doubt(answer: Grant | MpmError, current: OrderRecord) -> bool:
-    """Tell whether a late answer decides an order that nobody else decided meanwhile.
+def _is_news(answer: Grant | MpmError, order: OrderRecord, current: OrderRecord) -> bool:
+    """Tell whether an answer about an attempt decides the order as it stands now.
 
-    A grant is one wherever the order stands; that nothing happened is news only while that is
-    unknown.
+    A grant of its last attempt does wherever the order stands, and one of an earlier attempt if
+    every try since surely did nothing; that nothing happened is news only while that is not known.
+
+    Args:
+        answer: what was heard of the attempt.
+        order: as it was when the attempt began.
+        current: the same now.
     """
-    in_doubt = current.status in {OrderStatus.UNKNOWN, OrderStatus.PARKED}
-    return in_doubt or isinstance(answer, Grant)
+    if current.attempts != order.attempts:
+        nothing_since = current.status is OrderStatus.QUEUED and not current.facts.doubt
+        return isinstance(answer, Grant) and nothing_since
+    return isinstance(answer, Grant) or current.status in _NOT_KNOWN

@@ -28,7 +28,7 @@ from mpm_core import (
 )
 from mpm_core.company_plugins import CompanyPlugins, LoadedInstance
 from mpm_host.directory import InstanceRecord
-from mpm_host.orders.order_store import OrderRecord
+from mpm_host.orders.order_store import OrderRecord, last_sent_at
 from mpm_host.payments.quotes import load_device
 from mpm_host.resources import Resources
 
@@ -125,7 +125,9 @@ class Manufacturers:
         self, order: OrderRecord, instance: InstanceRecord
     ) -> Grant | NotFound | Pending | MpmError:
         """Ask what became of an earlier attempt."""
-        named = order.as_order(order.attempts, order.prepared or {})
+        with self._resources.engines.read.connect() as connection:
+            sent_at = last_sent_at(connection, order.id)
+        named = order.as_order(order.attempts, order.prepared or {}, sent_at=sent_at)
         try:
             asking = self._asking(order, instance)
             return asking.plugins.find_token(

@@ -247,8 +247,10 @@ def _after_find(answer: Grant | NotFound | Pending | MpmError, facts: OrderFacts
         case NotFound(conclusive=True):
             once = attrs.evolve(_looked(facts), not_found=facts.not_found + 1)
             detail = "The vendor does not know the order; it is asked once more."
-            # after the last look, too: a second such answer ends the doubt without a person
-            return _wait_for_look(once, detail)
+            # after the last look, too: a second such answer ends the doubt without a person; it
+            # must be of another moment, also if somebody asked for the first one early
+            wait = max(_next_look(once), LOOKS[0])
+            return attrs.evolve(_wait_for_look(once, detail), next_in=wait)
         case MpmError():
             return _look_again(attrs.evolve(facts, not_found=0), str(answer))
         case NotFound():

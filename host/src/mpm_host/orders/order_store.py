@@ -120,9 +120,17 @@ class OrderRecord:
             reversing=row["reversing_at"] is not None,
         )
 
-    def as_order(self, attempt: int, prepared: Mapping[str, str]) -> Order:
+    def as_order(
+        self, attempt: int, prepared: Mapping[str, str], *, sent_at: datetime | None = None
+    ) -> Order:
         """Return the order as plugins see it."""
-        return Order(key=self.id, attempt=attempt, created_at=self.created_at, prepared=prepared)
+        return Order(
+            key=self.id,
+            attempt=attempt,
+            created_at=self.created_at,
+            sent_at=sent_at,
+            prepared=prepared,
+        )
 
 
 def _facts(row: RowMapping, now: datetime) -> OrderFacts:
@@ -253,6 +261,17 @@ def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the
     return begun
 
 
+def is_in_hand(connection: Connection, order: OrderRecord, now: datetime) -> bool:
+    """Tell whether an attempt that was begun is still its worker's to make.
+
+    A machine may sleep between the two, for longer than a lease: others went on meanwhile, and what
+    it asks now would come after what they did.
+    """
+    o = t.orders.c
+    query = sa.select(o.id).where(o.id == order.id, o.fence == order.fence, o.lease_until > now)
+    return connection.execute(query).first() is not None
+
+
 def _confirm_state(
     connection: Connection, device_id: str, state: Mapping[str, str] | None, version: int
 ) -> None:
@@ -313,6 +332,13 @@ def rest(connection: Connection, order: OrderRecord, until: datetime | None) -> 
     )
 
 
+def last_sent_at(connection: Connection, order_id: str) -> datetime | None:
+    """Return when an order's manufacturer was asked for it the last time."""
+    a = t.attempts.c
+    query = sa.select(a.at).where(a.order_id == order_id).order_by(a.number.desc()).limit(1)
+    return connection.execute(query).scalar()
+
+
 def can_be_looked_after(connection: Connection, payment_id: str, now: datetime) -> bool:
     """Tell whether `ask_to_look` would do anything; it takes no lock."""
     query = sa.select(t.orders.c.id).where(_can_be_looked_after(payment_id, now))
@@ -339,6 +365,7 @@ def _can_be_looked_after(payment_id: str, now: datetime) -> sa.ColumnElement[boo
         o.payment_id == payment_id,
         o.status == OrderStatus.UNKNOWN,
         o.due_at > now,
+        o.not_found == 0,  # the answer that ends the doubt must be of a later moment
         sa.or_(o.asked_at.is_(None), o.asked_at <= now - _BETWEEN_WISHES),
     )
 

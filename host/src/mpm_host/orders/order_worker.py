@@ -13,14 +13,16 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mpm_core import ChargeKind, MpmError
+from mpm_core import ChargeKind, MpmError, NotSent
 from mpm_host.backoff import spread
 from mpm_host.crash_points import CrashPoint, crash_point
+from mpm_host.database.outages import is_passing
 from mpm_host.directory import InstanceRecord
 from mpm_host.orders.order_answers import AnswerTaker
-from mpm_host.orders.order_asking import Asking, Manufacturers, as_harmless
+from mpm_host.orders.order_asking import Answer, Asking, Manufacturers, as_harmless
 from mpm_host.orders.order_rules import (
     OrderStatus,
     Step,
@@ -36,6 +38,7 @@ from mpm_host.orders.order_store import (
     StateMovedError,
     begin_attempt,
     has_turn,
+    is_in_hand,
     load_order,
     postpone,
     rest,
@@ -143,9 +146,22 @@ class OrderWorker:
             return
         with self._in_hand(begun.id):
             crash_point(CrashPoint.ATTEMPT_COMMITTED)
-            answer = asking.ask(begun, functools.partial(self._answers.hear_late, begun))
+            answer = self._ask(asking, begun)
             crash_point(CrashPoint.VENDOR_ANSWERED)
             self._answers.take(begun, answer)
+
+    def _ask(self, asking: Asking, begun: OrderRecord) -> Answer:
+        """Ask for the grant, unless this machine slept so long that the order is others' by now."""
+        try:
+            with self._resources.engines.read.connect() as connection:
+                is_ours = is_in_hand(connection, begun, self._resources.clock())
+        except sa.exc.SQLAlchemyError as error:
+            if not is_passing(error):
+                raise
+            return NotSent("The database was gone before anybody was asked; nothing was sent.")
+        if not is_ours:
+            return NotSent("The worker slept past its lease before it asked; nothing was sent.")
+        return asking.ask(begun, functools.partial(self._answers.hear_late, begun))
 
     @contextlib.contextmanager
     def _in_hand(self, order_id: str) -> Iterator[None]:

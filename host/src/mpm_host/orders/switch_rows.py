@@ -41,6 +41,7 @@ __all__ = [
     "end_call",
     "end_switches",
     "extend_switch",
+    "is_in_hand",
     "keep_switch",
 ]
 
@@ -177,6 +178,12 @@ def announce_call(
         next_at=call.lease_until,
     )
     return call
+
+
+def is_in_hand(connection: Connection, call: SwitchCall, now: datetime) -> bool:
+    """Tell whether an announced call is still to be made: its machine may have slept meanwhile."""
+    query = sa.select(_S.id).where(_S.id == call.switch_id, _S.fence == call.fence)
+    return now < call.lease_until and connection.execute(query).first() is not None
 
 
 def end_call(

@@ -19,9 +19,15 @@ from mpm_host.backoff import Backoff, asked_by
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
 from mpm_host.orders.order_asking import lease_of
-from mpm_host.orders.switch_rows import SwitchCall, announce_call, doubt_call, end_call
+from mpm_host.orders.switch_rows import (
+    SwitchCall,
+    announce_call,
+    doubt_call,
+    end_call,
+    is_in_hand,
+)
 from mpm_host.payments.quotes import load_device
-from mpm_host.poison_work import DATABASE_FAULTS
+from mpm_host.poison_work import is_database_fault
 from mpm_host.resources import Resources
 
 __all__ = ["Switcher"]
@@ -98,6 +104,9 @@ class Switcher:
 
     def _switch(self, asking: _Asking, call: SwitchCall) -> MpmError | None:
         now = self._resources.clock()
+        with self._resources.engines.read.connect() as connection:
+            if not is_in_hand(connection, call, now):
+                return NotSent("The worker slept past its lease before it asked; nothing was sent.")
         try:
             asking.plugins.switch_device(
                 asking.loaded.name,
@@ -117,7 +126,9 @@ class Switcher:
         try:
             with self._resources.engines.write.begin() as connection:
                 doubt_call(connection, call, self._resources.clock())
-        except DATABASE_FAULTS as error:
+        except Exception as error:
+            if not is_database_fault(error):
+                raise
             _LOG.error("late_switch_lost", switch=call.switch_id, error=type(error).__name__)
 
     def _end(self, connection: Connection, call: SwitchCall, error: MpmError | None) -> None:

@@ -94,6 +94,12 @@ def announce(
     return attrs.evolve(record, fence=record.fence + 1, sent_at=now)
 
 
+def is_in_hand(connection: Connection, record: PushRecord, now: datetime) -> bool:
+    """Tell whether an announced push is still to be sent: its machine may have slept meanwhile."""
+    query = sa.select(_P.id).where(_P.id == record.id, _P.fence == record.fence, _P.next_at > now)
+    return connection.execute(query).first() is not None
+
+
 def write_step(
     connection: Connection,
     record: PushRecord,

@@ -29,6 +29,7 @@ from mpm_host.pushes.push_rules import (
 from mpm_host.pushes.push_store import (
     PushRecord,
     announce,
+    is_in_hand,
     keep_details,
     load_push,
     postpone_push,
@@ -100,6 +101,11 @@ class PushWorker:
         if begun is None:
             return
         crash_point(CrashPoint.PUSH_ANNOUNCED)
+        with self._resources.engines.read.connect() as connection:
+            is_ours = is_in_hand(connection, begun, self._resources.clock())
+        if not is_ours:
+            self._write(begun, _unsent("The worker slept before it sent it; nothing was sent."))
+            return
         answer: PushReceipt | MpmError
         try:
             answer = plugins.push_payment(
