@@ -58,6 +58,16 @@ class Gateway:
         return MessageReceipt(reference=f"SMS{len(self.heard)}")
 
 
+def with_gateway(directory, company_id, name):
+    gateway = InstanceRecord(
+        id=f"{name}-umeme", company_id=company_id, name=name, plugin="gateway",
+        state=InstanceState.ENABLED, callback_key=f"key-{name}", managed=False,
+        facts=ManifestFacts.of(Gateway.manifest),
+    )  # fmt: skip
+    instances = {**directory.instances, gateway.id: gateway}
+    return Directory(companies=directory.companies, instances=instances)
+
+
 class Bench(OrderBench):
     """A company with a gateway and one payment whose token is there."""
 
@@ -76,13 +86,7 @@ class Bench(OrderBench):
     def _directory(self, plain):
         directory = super()._directory(plain)
         [company] = directory.companies.values()
-        gateway = InstanceRecord(
-            id="gateway-umeme", company_id=company.id, name="gateway", plugin="gateway",
-            state=InstanceState.ENABLED, callback_key="key-gateway", managed=False,
-            facts=ManifestFacts.of(Gateway.manifest),
-        )  # fmt: skip
-        instances = {**directory.instances, gateway.id: gateway}
-        return Directory(companies=directory.companies, instances=instances)
+        return with_gateway(directory, company.id, "gateway")
 
     def load_plugins(self):
         company = self.record.company
@@ -97,6 +101,11 @@ class Bench(OrderBench):
         makers = super().load_plugins()._instances.values()
         limits = DispatchLimits(grace=0.05)
         return CompanyPlugins(company, [*makers, loaded], clock=self.clock, limits=limits)
+
+    def add_gateway(self, name, **changes):
+        """Let the directory know another gateway, which is not loaded: it cannot be called."""
+        self.directory = with_gateway(self.directory, self.record.id, name)
+        self.change_instance(name, **changes)
 
     def stored(self):
         [row] = self.rows(t.messages)
@@ -163,6 +172,68 @@ def test_s3_a_message_that_did_not_arrive_is_listed_and_sent_again_to_the_same_n
     again = next(row for row in bench.rows(t.messages) if row["status"] == "queued")
     bench.sender.work_on(again["id"])
     assert [heard[1:] for heard in bench.heard] == [(PHONE, bench.heard[0][2])] * 2
+
+
+# --- gateways that do not work --------------------------------------------------------------------
+
+PROBLEM = "setting 'api_key': environment variable UMEME_SMS_KEY is not set."
+BROKEN = {"problem": PROBLEM}
+DRAINING = {"state": InstanceState.DISABLED}
+
+
+def test_a_message_waits_for_a_gateway_that_does_not_work(bench):
+    bench.change_instance("gateway", **BROKEN)
+    for _ in range(20):  # more than a fault of ours is given
+        bench.send_when_due()
+    message = bench.stored()
+    assert (message["status"], message["detail"], message["sent_at"]) == ("queued", PROBLEM, None)
+    assert message["work_failures"] == 0
+    assert (bench.heard, set(bench.noted)) == ([], {"not_sent"})
+
+    bench.change_instance("gateway", problem="")
+    bench.send_when_due()
+    message = bench.stored()
+    assert (message["status"], message["detail"], message["reference"]) == ("sent", "", "SMS1")
+    assert (len(bench.heard), bench.noted[-1]) == (1, "sent")
+
+
+def test_a_message_whose_gateway_never_works_has_failed_after_two_days(bench):
+    bench.change_instance("gateway", **BROKEN, **DRAINING)
+    while bench.stored()["status"] == "queued":
+        bench.send_when_due()
+    message = bench.stored()
+    assert (message["status"], message["detail"]) == ("failed", PROBLEM)
+    assert bench.now - message["created_at"] >= timedelta(days=2)
+    assert bench.noted[-1] == "failed"
+
+
+def test_a_gateway_that_drains_still_sends(bench):
+    bench.change_instance("gateway", **DRAINING)
+    bench.send_when_due()
+    assert (bench.stored()["status"], len(bench.heard)) == ("sent", 1)
+
+
+@pytest.mark.parametrize(
+    ("another", "gateway"),
+    [
+        pytest.param(BROKEN, {}, id="works before broken"),
+        pytest.param(DRAINING, {}, id="enabled before draining"),
+        pytest.param(BROKEN, DRAINING, id="draining before broken"),
+    ],
+)
+def test_of_several_gateways_the_one_that_can_best_sends(bench, another, gateway):
+    bench.add_gateway("another", **another)
+    bench.change_instance("gateway", **gateway)
+    bench.send_when_due()
+    assert (bench.stored()["status"], len(bench.heard)) == ("sent", 1)
+
+
+@pytest.mark.parametrize("state", [InstanceState.UNCONFIGURED, InstanceState.REMOVED])
+def test_a_company_that_uses_no_gateway_has_its_messages_stored(bench, state):
+    bench.change_instance("gateway", state=state)
+    bench.send_when_due()
+    assert (bench.stored()["status"], bench.stored()["reference"]) == ("sent", "")
+    assert (bench.heard, bench.noted) == ([], ["sent"])
 
 
 # --- reports that are faster than we are ----------------------------------------------------------

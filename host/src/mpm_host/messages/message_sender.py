@@ -1,7 +1,8 @@
 """The message sender: hands queued messages to the company's SMS gateway, at least once.
 
 A company without a messenger plugin has its messages stored: they can be read with `mpm messages`
-and are marked sent. What a failed try makes of a message is decided by `message_rules`.
+and are marked sent. Where it has one that does not work, they wait for it. What a failed try makes
+of a message is decided by `message_rules`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from mpm_core import (
     MessageStatus,
     MpmError,
     Msisdn,
+    NotSent,
     PluginKind,
 )
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database import tables as t
-from mpm_host.directory import InstanceRecord
+from mpm_host.directory import InstanceRecord, InstanceState
 from mpm_host.messages.delivery_reports import keep_report, take_report
 from mpm_host.messages.message_rules import (
     MessageFacts,
@@ -155,16 +157,19 @@ class MessageSender:
         messenger = self._messenger(queued.company_id)
         if messenger is None:
             return _STORED
+        if not messenger.finishes_work:
+            raise NotSent(messenger.problem)
         plugins = self._resources.plugins_of(queued.company_id)
         return plugins.send_message(messenger.name, queued.message, correlation_id=queued.id)
 
     def _messenger(self, company_id: str) -> InstanceRecord | None:
-        """Return the company's gateway: the first enabled messenger in the order of names."""
-        for instance in self._resources.directory().instances_of(company_id):
-            is_messenger = instance.facts and instance.facts.kind is PluginKind.MESSENGER
-            if is_messenger and instance.takes_new_work:
-                return instance
-        return None
+        """Return the company's gateway, also one that does not work; `None` if it has none.
+
+        Of several, an enabled one that works, else a draining one, for a message is work that was
+        promised; of several alike, the first in the order of names.
+        """
+        instances = self._resources.directory().instances_of(company_id)
+        return max(filter(_is_messenger, instances), key=_usefulness, default=None)
 
     def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
         now = self._resources.clock()
@@ -207,6 +212,15 @@ class MessageSender:
             )
         if written:
             self._note(waiting.company_id, status if step.is_given_up else _NOT_SENT)
+
+
+def _is_messenger(instance: InstanceRecord) -> bool:
+    in_use = instance.state in {InstanceState.ENABLED, InstanceState.DISABLED}
+    return in_use and instance.facts is not None and instance.facts.kind is PluginKind.MESSENGER
+
+
+def _usefulness(messenger: InstanceRecord) -> tuple[bool, bool]:
+    return messenger.takes_new_work, messenger.finishes_work
 
 
 def _fact(queued: _Queued, now: datetime) -> Fact:
