@@ -41,7 +41,7 @@ class Gateway:
     """Answers what a test tells it to; else it takes the message."""
 
     manifest = Manifest(kind=PluginKind.MESSENGER, title="Gateway", settings_class=NoSettings)
-    answers: list[Exception | Callable[[], None]]
+    answers: list[Exception | MessageReceipt | Callable[[], None]]
     heard: list[tuple[str, str, str]]
 
     def __init__(self, settings, runtime):
@@ -54,6 +54,8 @@ class Gateway:
             answer = self.answers.pop(0)
             if isinstance(answer, Exception):
                 raise answer
+            if isinstance(answer, MessageReceipt):
+                return answer
             answer()  # it does something before it answers
         return MessageReceipt(reference=f"SMS{len(self.heard)}")
 
@@ -234,6 +236,39 @@ def test_a_company_that_uses_no_gateway_has_its_messages_stored(bench, state):
     bench.send_when_due()
     assert (bench.stored()["status"], bench.stored()["reference"]) == ("sent", "")
     assert (bench.heard, bench.noted) == ([], ["sent"])
+
+
+# --- receipts that do not fit ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        pytest.param({"reference": "r" * 129}, {"reference": ""}, id="long reference"),
+        pytest.param({"reference": "a\0b"}, {"reference": ""}, id="reference with NUL"),
+        pytest.param({"reference": "\ud83d"}, {"reference": ""}, id="half a character"),
+        pytest.param({"reference": None}, {"reference": ""}, id="no reference"),
+        pytest.param({"reference": 7}, {"reference": ""}, id="a number for a reference"),
+        pytest.param({"reference": "r" * 128}, {"reference": "r" * 128}, id="just fits"),
+        pytest.param({"segments": 2**31}, {"segments": None}, id="countless segments"),
+        pytest.param({"segments": 2**31 - 1}, {"segments": 2**31 - 1}, id="very many segments"),
+        pytest.param({"segments": 0}, {"segments": None}, id="no segments"),
+        pytest.param({"segments": True}, {"segments": None}, id="yes, segments"),
+        pytest.param({"segments": "2"}, {"segments": None}, id="segments in words"),
+        pytest.param({"cost": 0.8}, {"cost": ""}, id="cost without currency"),
+        pytest.param({"cost": None}, {"cost": ""}, id="no cost"),
+        pytest.param({"cost": "KES\0" + "1" * 40}, {"cost": "KES " + "1" * 28}, id="long cost"),
+        pytest.param({"status": None}, {"status": "sent"}, id="no status"),
+        pytest.param({"status": MessageStatus.QUEUED}, {"status": "sent"}, id="still queued"),
+    ],
+)
+def test_a_message_was_sent_once_whatever_its_receipt_says(bench, said, noted):
+    bench.answers.append(MessageReceipt(**said))
+    bench.send_when_due()
+    message = bench.stored()
+    assert (message["status"], message["next_at"], message["detail"]) == ("sent", None, "")
+    assert {name: message[name] for name in noted} == noted
+    assert (len(bench.heard), bench.noted) == (1, ["sent"])
 
 
 # --- reports that are faster than we are ----------------------------------------------------------

@@ -39,11 +39,15 @@ class Message:
 class MessageReceipt:
     """The gateway took the message.
 
+    That stands whatever else a receipt says: the host drops what does not fit, and sends nothing
+    again.
+
     Attributes:
         status: `sent`, or `delivered` where the gateway knows at once.
-        reference: the gateway's id for delivery reports.
+        reference: the gateway's id for delivery reports: printable, of at most 128 characters.
         segments: number of SMS the text was cut into, as the gateway says or the plugin counts.
-        cost: what the gateway charges, in its own words: `KES 0.8000`; empty if it does not say.
+        cost: what the gateway charges, in its own words, of at most 32 characters: `KES 0.8000`;
+            empty if it does not say.
     """
 
     status: MessageStatus = MessageStatus.SENT

@@ -61,6 +61,26 @@ class NoSegments(AcmeSms):
         return MessageReceipt(reference=number, segments=0)
 
 
+class LongReference(AcmeSms):
+    def receipt(self, number: str) -> MessageReceipt:
+        return MessageReceipt(reference=number.ljust(129, "0"))
+
+
+class ReferenceOfTwoLines(AcmeSms):
+    def receipt(self, number: str) -> MessageReceipt:
+        return MessageReceipt(reference=f"{number}\n")
+
+
+class CostAsNumber(AcmeSms):
+    def receipt(self, number: str) -> MessageReceipt:
+        return MessageReceipt(reference=number, cost=0.8)  # type: ignore[arg-type]  # the fault
+
+
+class CostAsSentence(AcmeSms):
+    def receipt(self, number: str) -> MessageReceipt:
+        return MessageReceipt(reference=number, cost="less than a shilling for each SMS")
+
+
 class NewKeyEachTime(AcmeSms):
     def fields(self, message: Message) -> dict[str, object]:
         return super().fields(message) | {"key": random_secrets.token_hex(4)}

@@ -25,6 +25,8 @@ __all__ = ["BOOK"]
 
 BOOK = RuleBook()
 _MOST_THREADS = 6
+_LONGEST_REFERENCE = 128  # a longer one is dropped: no delivery report would find its message
+_LONGEST_COST = 32
 
 
 def _sends(subject: Subject) -> bool:
@@ -85,9 +87,10 @@ def _whole_texts(case: Case) -> None:
     "G-21",
     "the receipt says what the gateway said",
     promise="A message that was taken is *sent*, or *delivered* where the gateway knows; its "
-    "segments are a whole number above zero, if told; its reference is a text.",
-    remedy="return MessageReceipt(status=MessageStatus.SENT, reference=…, segments=…); raise "
-    "Refused for a message that was not taken.",
+    f"segments are a whole number above zero, if told; its reference is a printable text of at "
+    f"most {_LONGEST_REFERENCE} characters, its cost one of at most {_LONGEST_COST}.",
+    remedy="return MessageReceipt(status=MessageStatus.SENT, reference=…, segments=…, cost=…); "
+    "raise Refused for a message that was not taken.",
     applies=_sends,
     when=_WHEN,
 )
@@ -97,11 +100,16 @@ def _receipts(case: Case) -> None:
     segments: object = receipt.segments  # as the plugin gave it, whatever its annotation says
     good = (
         receipt.status in {MessageStatus.SENT, MessageStatus.DELIVERED}
-        and isinstance(receipt.reference, str)
+        and _is_line(receipt.reference, _LONGEST_REFERENCE)
         and (segments is None or (type(segments) is int and segments > 0))
+        and _is_line(receipt.cost, _LONGEST_COST)
     )
     if not good:
         raise RuleBroken(f"a message that was taken was answered {receipt!r}.")
+
+
+def _is_line(text: object, longest: int) -> bool:
+    return isinstance(text, str) and len(text) <= longest and text.isprintable()
 
 
 @BOOK.rule(

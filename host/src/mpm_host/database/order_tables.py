@@ -123,7 +123,7 @@ messages = sa.Table(
     created(),
     sa.Column("sent_at", Instant),
     sa.Column("segments", sa.Integer),  # SMS the gateway cut it into, if it says so
-    sa.Column("cost", sa.String(32), nullable=False, default=""),  # in the gateway's own words
+    sa.Column("cost", Remark(32), nullable=False, default=""),  # in the gateway's own words
     work_failures(),
     sa.Index(None, "payment_id"),
     partial_index("ix_mpm_message_reference", "company_id", "reference", where="reference <> ''"),

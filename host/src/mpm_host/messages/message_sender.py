@@ -36,6 +36,7 @@ from mpm_host.messages.message_rules import (
     after_failure,
     after_fault,
 )
+from mpm_host.messages.receipts import believed
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.resources import Resources
 
@@ -44,7 +45,6 @@ __all__ = ["MessageSender"]
 _LOG = structlog.get_logger(__name__)
 _NOT_SENT = "not_sent"  # of a try, to be counted; the message is still queued
 _STORED = MessageReceipt()
-_COST_LENGTH = 32
 
 
 @attrs.frozen(kw_only=True)
@@ -160,7 +160,8 @@ class MessageSender:
         if not messenger.finishes_work:
             raise NotSent(messenger.problem)
         plugins = self._resources.plugins_of(queued.company_id)
-        return plugins.send_message(messenger.name, queued.message, correlation_id=queued.id)
+        receipt = plugins.send_message(messenger.name, queued.message, correlation_id=queued.id)
+        return believed(receipt)
 
     def _messenger(self, company_id: str) -> InstanceRecord | None:
         """Return the company's gateway, also one that does not work; `None` if it has none.
@@ -181,7 +182,7 @@ class MessageSender:
                 status=report.status.value,
                 reference=receipt.reference,
                 segments=receipt.segments,
-                cost=receipt.cost[:_COST_LENGTH],
+                cost=receipt.cost,
                 sent_at=now,
                 next_at=None,
                 detail=report.detail,
