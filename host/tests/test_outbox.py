@@ -505,10 +505,11 @@ def test_a_disabled_instance_hears_no_new_facts_but_those_of_before(bench):
 
 
 def test_a_removed_instance_is_not_told(bench):
-    bench.pay("nobody's", "1000", "R1")
+    payment_id = bench.pay("nobody's", "1000", "R1")
     bench.change_instance("watcher", state=InstanceState.REMOVED)
     bench.tell()
     assert bench.set_aside() == [("mpm_payment_accepted", "Plugin instance watcher was removed.")]
+    assert not bench.view(payment_id)["conflict"]  # only a telecom's report is a person's matter
 
 
 def test_a_row_that_nobody_can_read_is_set_aside_in_the_end(bench):
@@ -625,6 +626,40 @@ def test_a_report_that_nobody_hears_ends_as_a_conflict(engines):
     assert (view["conflict"], view["needs_person"]) == (True, True)
     said = "mpm_report_payment: we know of no such payment"
     assert ("not_told", said) in bench.events(payment_id)
+
+
+def test_a_report_to_a_telecom_that_was_removed_ends_as_a_conflict(engines):
+    bench = report_bench(engines)
+    payment_id = bench.paid()
+    bench.change_instance("airtel", state=InstanceState.REMOVED)
+    bench.tell()
+    assert_left_to_a_person(bench, payment_id, "Plugin instance airtel was removed.")
+
+
+def test_a_report_that_only_fails_by_our_fault_ends_as_a_conflict(engines):
+    bench = report_bench(engines)
+    payment_id = bench.paid()
+
+    def fail(_company_id):
+        raise ZeroDivisionError
+
+    teller = Teller(attrs.evolve(bench.resources(), plugins_of=fail))
+    work = guarded(teller.work_on, teller.note_failure)
+    [report] = bench.rows(tellings)
+    for _ in [*WAITS, None]:
+        assert not bench.view(payment_id)["needs_person"]
+        with pytest.raises(ZeroDivisionError):
+            work(report["id"])
+    assert_left_to_a_person(bench, payment_id, "Telling it failed (ZeroDivisionError).")
+
+
+def assert_left_to_a_person(bench, payment_id, detail):
+    assert bench.set_aside() == [("mpm_report_payment", detail)]
+    view = bench.view(payment_id)
+    assert (view["conflict"], view["needs_person"], view["status"]) == (True, True, "token_pending")
+    not_told = ("not_told", f"mpm_report_payment: {detail}")
+    assert bench.events(payment_id).count(not_told) == 1
+    assert payments_for_a_person(bench) == {("umeme", "disputed"): 1}
 
 
 def test_a_draining_telecom_is_still_reported(engines):

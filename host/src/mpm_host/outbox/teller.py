@@ -54,6 +54,11 @@ class _Telling:
     def is_report(self) -> bool:
         return self.hook is OutboxHook.REPORT_PAYMENT
 
+    @property
+    def reported_id(self) -> str | None:
+        """The payment a report is of, which is known before anything could be read."""
+        return self.subject_id if self.is_report else None
+
 
 @attrs.frozen
 class Teller:
@@ -72,7 +77,8 @@ class Teller:
             return
         instance = self._resources.directory().instances.get(telling.instance_id)
         if instance is not None and instance.state is InstanceState.REMOVED:
-            self._set_aside(telling, f"Plugin instance {instance.name} was removed.", None)
+            detail = f"Plugin instance {instance.name} was removed."
+            self._set_aside(telling, detail, telling.reported_id)
         elif instance is None or not instance.finishes_work:
             self._postpone(telling)
         else:
@@ -87,7 +93,7 @@ class Teller:
         """
         telling = self._load(telling_id)
         if telling is not None:
-            self._fail(telling, f"Telling it failed ({error}).", None, None)
+            self._fail(telling, f"Telling it failed ({error}).", telling.reported_id, None)
 
     def _load(self, telling_id: str) -> _Telling | None:
         c = tellings.c
