@@ -139,6 +139,17 @@ def test_a_token_comes_from_a_file_or_standard_input(mpm, company, payment, tmp_
     assert [token["value"] for token in json.loads(out)["tokens"]] == [CODE]
 
 
+def test_a_device_that_was_credited_needs_no_token(mpm, company, payment):
+    stands(company, payment, "parked", "unknown")
+
+    for _ in range(2):
+        code, out, _ = mpm("resolve", payment, "--delivered", *WHO, "--json")
+        assert code == 0
+        shown = json.loads(out)
+        [token] = shown["tokens"]
+        assert (shown["status"], token["value"], token["delivery"]) == ("settled", None, "remote")
+
+
 def test_not_minted_then_approve_by_somebody_else(mpm, company, payment):
     stands(company, payment, "parked", "unknown")
 
@@ -225,12 +236,13 @@ def test_match_reverse_and_resend(mpm, company):
             id="no reason",
         ),
         pytest.param(
-            ("resolve", "{id}", *WHO), "Error: Give either --token-file or --not-minted.\n",
+            ("resolve", "{id}", *WHO),
+            "Error: Give one of --token-file, --delivered and --not-minted.\n",
             id="neither",
         ),
         pytest.param(
             ("resolve", "{id}", "--token-file", "-", "--not-minted", *WHO),
-            "Error: Give either --token-file or --not-minted.\n",
+            "Error: Give one of --token-file, --delivered and --not-minted.\n",
             id="both",
         ),
         pytest.param(

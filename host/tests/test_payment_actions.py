@@ -270,6 +270,35 @@ def test_resolve_refuses_what_the_manufacturer_never_makes(engines, text):
     assert desk.codes(payment_id) == [CODE]
 
 
+@pytest.mark.parametrize("make", ["lost", "parked"])
+def test_resolve_says_that_the_device_was_credited(desk, make):
+    payment_id = getattr(desk, make)()
+
+    assert desk.act("resolve_delivered", payment_id)
+    assert not desk.act("resolve_delivered", payment_id)
+
+    assert desk.status(payment_id) == ("settled", False, "")
+    [token] = desk.rows(t.tokens)
+    assert (token["delivery"], token["quantity"], token["unit"]) == ("remote", 1000, "Wh")
+    assert desk.told(payment_id)[-1] == (
+        "Payment of 1000 TZS received. 1 kWh for meter 47001234567."
+    )
+    assert desk.differences() == []
+
+
+def test_resolve_takes_no_word_for_a_code_that_the_customer_needs(engines):
+    desk = Desk(engines, token_pattern="[0-9]{20}")
+    payment_id = desk.parked()
+
+    code, message = refused(desk, "resolve_delivered", payment_id)
+    assert code == ActionCode.TOKEN_INVALID
+    assert message == (
+        "Plugin calin makes codes for the keypad; the customer needs the one that was made. Give "
+        "the token instead."
+    )
+    assert desk.status(payment_id)[0] == "unknown"
+
+
 def test_a_token_can_be_resolved_whose_plugin_was_never_loaded(desk):
     payment_id = desk.parked()
     desk.change_instance("calin", facts=None)

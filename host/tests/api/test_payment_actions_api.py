@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from host.tests.api.worlds import Shop
 from mpm_host.access.roles import Role
 from mpm_host.database import tables as t
 
@@ -103,6 +104,21 @@ def test_resolve_refuses_codes_that_are_no_token(installation, api, payment):
     assert api.ok("GET", f"/payments/{payment}")["status"] == "unknown"
 
 
+def test_resolve_takes_that_a_device_was_credited(installation):
+    api = installation.company(plugins=("calin", "sunking"))
+    Shop(api).home("12345678", sale={"cost": "1200", "instalments": 3})
+    payment = installation.pay("12345678", "100", "R1")
+    stands(installation, "parked", "unknown")
+    body = {**WHY, "delivered": True}
+
+    shown = api.ok("POST", f"/payments/{payment}/resolve", body)
+
+    assert shown["status"] == "settled"
+    [token] = shown["tokens"]
+    assert (token["kind"], token["value"], token["delivery"]) == ("time", None, "remote")
+    assert api.ok("POST", f"/payments/{payment}/resolve", body) == shown
+
+
 def test_match_takes_the_serial(installation, api):
     payment = installation.pay("X999", "1000", "R1")
     register_meter(api)
@@ -157,8 +173,14 @@ def test_not_minted_takes_two_people(installation, api, payment):
 
 @pytest.mark.parametrize(
     "body",
-    [WHY, {**WHY, "codes": [CODE], "not_minted": True}, {**WHY, "codes": []}, {"codes": [CODE]}],
-    ids=["neither", "both", "no codes", "no reason"],
+    [
+        WHY,
+        {**WHY, "codes": [CODE], "not_minted": True},
+        {**WHY, "delivered": True, "not_minted": True},
+        {**WHY, "codes": []},
+        {"codes": [CODE]},
+    ],
+    ids=["neither", "both", "both others", "no codes", "no reason"],
 )
 def test_resolve_needs_one_answer_and_a_reason(installation, api, payment, body):
     stands(installation, "parked", "unknown")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mpm_core import Device, DeviceKind, Grant, PaymentStatus, Secret
+from mpm_core import Delivery, Device, DeviceKind, Grant, PaymentStatus, Secret
 from mpm_core.company_plugins.answer_checks import check_grant
 from mpm_host.actions.action_basics import Action, ActionOn
 from mpm_host.actions.action_refusals import ActionCode
@@ -29,7 +29,13 @@ from mpm_host.orders.order_store import OrderPurpose, OrderRecord
 from mpm_host.payments.payment_progress import refresh_payment
 from mpm_host.refusals import ServiceRefused
 
-__all__ = ["approve", "propose_not_minted", "propose_reissue", "resolve_with_token"]
+__all__ = [
+    "approve",
+    "propose_not_minted",
+    "propose_reissue",
+    "resolve_delivered",
+    "resolve_with_token",
+]
 
 _IN_DOUBT = (OrderStatus.UNKNOWN, OrderStatus.PARKED)
 _APPROVALS = {
@@ -66,11 +72,45 @@ def resolve_with_token(
             f"Device {order.serial} was given this very token before; look for the one of payment "
             f"{on.payment.id}.",
         )
+    _issue(on, writer, order, grant)
+    return True
+
+
+def resolve_delivered(on: ActionOn, writer: StepWriter, directory: Directory) -> bool:
+    """Say that the manufacturer credited the device itself, with all of what was bought.
+
+    Args:
+        on: the payment of which that is known.
+        writer: of the order's step.
+        directory: says whether the manufacturer makes codes instead.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        ServiceRefused: the outcome is not unknown, or the manufacturer credits no devices.
+    """
+    if on.payment.status is not PaymentStatus.UNKNOWN and on.was_last(Action.RESOLVE):
+        return False
+    order = _in_doubt(on, on.take_orders())
+    maker = directory.instances.get(order.instance_id)
+    if maker is not None and maker.facts is not None and maker.facts.token_pattern is not None:
+        raise ServiceRefused(
+            ActionCode.TOKEN_INVALID,
+            f"Plugin {maker.plugin} makes codes for the keypad; the customer needs the one that "
+            "was made. Give the token instead.",
+        )
+    charge = order.charge
+    grant = Grant(delivery=Delivery.REMOTE, quantity=charge.quantity, unit=charge.unit)
+    _issue(on, writer, order, grant)
+    return True
+
+
+def _issue(on: ActionOn, writer: StepWriter, order: OrderRecord, grant: Grant) -> None:
     close_proposals(on.connection, on.payment.id, on.actor)
     step = Step(status=OrderStatus.ISSUED, facts=OrderFacts(), grant=grant)
     writer.write(on.connection, order, step, on.actor.at)
     on.note(Action.RESOLVE, {"order": order.id, "status": OrderStatus.ISSUED.value})
-    return True
 
 
 def propose_not_minted(on: ActionOn) -> bool:

@@ -19,6 +19,7 @@ from mpm_host.actions.doubtful_payments import (
     approve,
     propose_not_minted,
     propose_reissue,
+    resolve_delivered,
     resolve_with_token,
 )
 from mpm_host.actions.held_payments import release, retry
@@ -78,6 +79,13 @@ class PaymentActions:
         """Issue the token of an unknown payment that was found elsewhere."""
         on = take_payment(connection, payment_id, actor, company_id=company_id)
         return resolve_with_token(on, self._writer, self.directory(), codes)
+
+    def resolve_delivered(
+        self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None
+    ) -> bool:
+        """Say that an unknown payment's device was credited by its manufacturer."""
+        on = take_payment(connection, payment_id, actor, company_id=company_id)
+        return resolve_delivered(on, self._writer, self.directory())
 
     def resolve_not_minted(
         self, connection: Connection, payment_id: str, actor: Actor, *, company_id: str | None

@@ -127,13 +127,23 @@ def _release(**given: str | bool) -> None:
 
 @click.command("resolve")
 @click.option("--token-file", metavar="F|-", help="The token that exists; one code per line.")
+@click.option("--delivered", is_flag=True, help="The manufacturer credited the device itself.")
 @click.option("--not-minted", is_flag=True, help="No token exists; somebody else must approve.")
 @_action
-def _resolve(*, token_file: str | None, not_minted: bool, **given: str | bool) -> None:
+def _resolve(
+    *, token_file: str | None, delivered: bool, not_minted: bool, **given: str | bool
+) -> None:
     """Say what became of an unknown payment's token."""
-    if (token_file is None) is not not_minted:
-        raise UserError("Give either --token-file or --not-minted.")
+    if [token_file is not None, delivered, not_minted].count(True) != 1:
+        raise UserError("Give one of --token-file, --delivered and --not-minted.")
     act = _given(given)
+    if delivered:
+        act.run(
+            lambda to, connection, by: to.resolve_delivered(
+                connection, act.payment_id, by, company_id=None
+            )
+        )
+        return
     if token_file is None:
         act.run(
             lambda to, connection, by: to.resolve_not_minted(

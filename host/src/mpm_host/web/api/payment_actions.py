@@ -35,7 +35,7 @@ class ActionBody(Body, frozen=True, kw_only=True):
 
 
 class ResolveBody(ActionBody, frozen=True, kw_only=True):
-    """What became of the token: the codes that exist, or `not_minted`."""
+    """What became of the token: the codes that exist, `delivered`, or `not_minted`."""
 
     codes: (
         Annotated[
@@ -44,6 +44,9 @@ class ResolveBody(ActionBody, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    delivered: Annotated[
+        bool, Meta(description="The manufacturer credited the device itself, with all of it.")
+    ] = False
     not_minted: bool = False
 
 
@@ -64,15 +67,17 @@ def _release(to: PaymentActions, connection: Connection, call: Call, actor: Acto
 def _resolve(to: PaymentActions, connection: Connection, call: Call, actor: Actor) -> bool:
     payment_id, company_id = call.path["id"], call.company.id
     body = call.body_as(ResolveBody)
-    if (body.codes is None) is not body.not_minted:
+    if [body.codes is not None, body.delivered, body.not_minted].count(True) != 1:
         raise ProblemError(
             code=ApiCode.BODY_INVALID,
-            detail="Give either codes or not_minted.",
+            detail="Give one of codes, delivered and not_minted.",
             pointer="/codes",
         )
-    if body.codes is None:
+    if body.not_minted:
         _require_person(call)
         return to.resolve_not_minted(connection, payment_id, actor, company_id=company_id)
+    if body.codes is None:
+        return to.resolve_delivered(connection, payment_id, actor, company_id=company_id)
     return to.resolve_with_token(connection, payment_id, body.codes, actor, company_id=company_id)
 
 
