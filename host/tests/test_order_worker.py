@@ -804,6 +804,28 @@ def test_a_vendor_that_works_on_it_is_asked_again_whatever_came_of_asking_once(b
     assert bench.codes(payment_id) == [CODE]
 
 
+def test_a_vendor_that_nobody_can_ask_after_is_in_doubt_like_any_other(engines):
+    """Its plugin says that the vendor works on it, and has no look-up: so the key must do."""
+
+    class Forgetful(OrderBench):
+        def load_plugins(self):
+            plugins = super().load_plugins()
+            for route in [each for each in plugins._routes if each[1] == "mpm_find_token"]:
+                del plugins._routes[route]
+            return plugins
+
+    bench = Forgetful(engines, recovery=Recovery.KEYED)
+    payment_id = bench.paid()
+    calin(bench).generate += [Pending(after=timedelta(seconds=9)), energy_grant()]
+    bench.work(payment_id)
+    for seconds in (40, 1):
+        bench.later(seconds=seconds)
+        bench.work(payment_id)
+
+    assert bench.codes(payment_id) == [CODE]
+    assert len({order.key for order in calin(bench).asked()}) == 1
+
+
 def test_looking_is_brought_forward_once_in_a_while_and_uses_nothing_up(engines):
     bench = bench_with(engines, recovery=Recovery.LOOKUP)
     payment_id = bench.lost()

@@ -21,6 +21,7 @@ from mpm_core import (
     NotFound,
     NothingHappened,
     NotSent,
+    OutcomeUnknown,
     Pending,
     Prepared,
     Recovery,
@@ -83,11 +84,14 @@ class Asking:
                     name, device, named, on=True, correlation_id=correlation_id, on_late=on_late
                 )
                 return as_time_grant(grant, order.charge)
-            return self.plugins.generate_token(
+            answer = self.plugins.generate_token(
                 name, device, order.charge, named, correlation_id=correlation_id, on_late=on_late
             )
         except MpmError as error:
             return error
+        if isinstance(answer, Pending) and not self.plugins.has_hook(name, "mpm_find_token"):
+            return OutcomeUnknown("The vendor works on it, and its plugin cannot ask after it.")
+        return answer
 
 
 @attrs.frozen
