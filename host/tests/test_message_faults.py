@@ -199,6 +199,19 @@ def test_a_message_waits_for_a_gateway_that_does_not_work(bench):
     assert (len(bench.heard), bench.noted[-1]) == (1, "sent")
 
 
+def test_a_message_waits_for_what_may_be_a_gateway(bench):
+    """A plugin that was never there: nobody knows what it is for."""
+    facts = bench.directory.instance_named(bench.record.id, "gateway").facts
+    bench.change_instance("gateway", facts=None, **BROKEN)
+    bench.send_when_due()
+    assert (bench.stored()["status"], bench.stored()["detail"]) == ("queued", PROBLEM)
+
+    bench.add_gateway("another", facts=None, **BROKEN)
+    bench.change_instance("gateway", facts=facts, problem="")
+    bench.send_when_due()
+    assert (bench.stored()["status"], len(bench.heard)) == ("sent", 1)
+
+
 def test_a_message_whose_gateway_never_works_has_failed_after_two_days(bench):
     bench.change_instance("gateway", **BROKEN, **DRAINING)
     while bench.stored()["status"] == "queued":

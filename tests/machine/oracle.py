@@ -116,7 +116,6 @@ class Oracle:
     off: set[str] = attrs.field(factory=set)  # disabled instances
     bikes: dict = attrs.field(factory=dict)  # by serial
     agent: AgentModel = attrs.field(factory=AgentModel)
-    booked: set[str] = attrs.field(factory=set)  # what ledger entries ever named
     deleted: list = attrs.field(factory=list)  # plans of sales taken back
     _seq: int = 0
 
@@ -224,7 +223,6 @@ class Oracle:
         paid.lines = Counter()
         for line in allocation.lines:
             paid.lines[(line.kind.value, line.refers_to)] += line.amount
-            self.booked.add(line.refers_to)
         self.accrue(paid.customer, allocation.account)
         if allocation.charge is not None:
             self._order(paid, serial, allocation.charge.kind, days=allocation.charge.quantity)
@@ -264,7 +262,6 @@ class Oracle:
         paid.device, paid.customer = serial, self.owners[serial]
         for line in sold.sale.lines:
             paid.lines[(line.kind.value, line.refers_to)] += line.amount
-            self.booked.add(line.refers_to)
         credit = paid.lines[("credit", "")]
         self.accrue(paid.customer, attrs.evolve(account, credit=account.credit + credit))
         if sold.sale.charge is not None:
@@ -292,7 +289,7 @@ class Oracle:
         rows = changed_rows(plan, what, number, sold_on)
         if rows is None:
             return False, False
-        after = attrs.evolve(plan, rows=merged_rows(plan, *rows, self.booked, stored))
+        after = attrs.evolve(plan, rows=merged_rows(plan, *rows, stored))
         self._replace_plan(customer, plan, after)
         return True, settles(plan, after)
 

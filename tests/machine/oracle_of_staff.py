@@ -73,28 +73,21 @@ def changed_rows(plan, what, number, sold_on):
         return None
 
 
-def merged_rows(plan, kept, added, booked, stored):
+def merged_rows(plan, kept, added, stored):
     """Return a plan's rows after a change.
 
     Args:
         plan: before it.
         kept: rows that stay.
         added: rows that come, without ids.
-        booked: ids of rows that ledger entries name; those stay, empty, when they go.
         stored: rows as the database has them, for the ids of new ones.
     """
     known = {row.id for row in plan.rows}
-    gone = known - {row.id for row in kept}
-    empty = [
-        attrs.evolve(row, cost=0, remaining=0)
-        for row in plan.rows
-        if row.id in gone and row.id in booked
-    ]
     new = [row for row in stored if row.id not in known]
     assert sorted((row.due_on, row.cost, row.remaining) for row in new) == sorted(
         (row.due_on, row.cost, row.remaining) for row in added
     )
-    return (*kept, *empty, *new)
+    return (*kept, *new)
 
 
 def settles(before, after):

@@ -64,7 +64,9 @@ class Seen:
                        for name, rows in orders.items()},
             "tokens": dict(Counter(names[row.payment_id] for row in tokens)),
             "credit": dict(map(tuple, connection.execute(sa.select(c.id, c.credit)))),
-            "rows": dict(map(tuple, connection.execute(sa.select(r.id, r.remaining)))),
+            # one that costs nothing was taken out of its plan; what is left of it must be nothing
+            "rows": dict(map(tuple, connection.execute(
+                sa.select(r.id, r.remaining).where(sa.or_(r.cost > 0, r.remaining != 0))))),
             "access": dict(access.values()),
             "sources": sources,
             "bikes": _bikes(connection),
@@ -145,7 +147,8 @@ def _replayed(connection, access):
     """Play every entry again, from accounts at zero and debts nobody has paid."""
     e, c, r, a = t.entries.c, t.customers.c, t.plan_rows.c, t.access_debts.c
     credit = dict.fromkeys(connection.scalars(sa.select(c.id)), 0)
-    rows = dict(map(tuple, connection.execute(sa.select(r.id, r.cost))))
+    costs = dict(map(tuple, connection.execute(sa.select(r.id, r.cost))))
+    rows = dict(costs)
     owed = dict(map(tuple, connection.execute(sa.select(a.id, a.amount))))
     for row in connection.execute(sa.select(e.account, e.amount, e.refers_to, e.customer_id)):
         match row.account:
@@ -156,4 +159,5 @@ def _replayed(connection, access):
             case "access_rate":
                 owed[row.refers_to] -= row.amount
     debts = {access[debt_id][0]: left for debt_id, left in owed.items()}
-    return {"credit": credit, "rows": rows, "access": debts}
+    left = {row_id: left for row_id, left in rows.items() if costs[row_id] or left}
+    return {"credit": credit, "rows": left, "access": debts}

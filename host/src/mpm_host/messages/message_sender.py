@@ -167,10 +167,11 @@ class MessageSender:
         """Return the company's gateway, also one that does not work; `None` if it has none.
 
         Of several, an enabled one that works, else a draining one, for a message is work that was
-        promised; of several alike, the first in the order of names.
+        promised; of several alike, the first in the order of names. One that nobody could ever load
+        may be a gateway, too, for its plugin alone knows what it is.
         """
         instances = self._resources.directory().instances_of(company_id)
-        return max(filter(_is_messenger, instances), key=_usefulness, default=None)
+        return max(filter(_may_be_messenger, instances), key=_usefulness, default=None)
 
     def _write_sent(self, queued: _Queued, receipt: MessageReceipt) -> None:
         now = self._resources.clock()
@@ -215,13 +216,14 @@ class MessageSender:
             self._note(waiting.company_id, status if step.is_given_up else _NOT_SENT)
 
 
-def _is_messenger(instance: InstanceRecord) -> bool:
+def _may_be_messenger(instance: InstanceRecord) -> bool:
     in_use = instance.state in {InstanceState.ENABLED, InstanceState.DISABLED}
-    return in_use and instance.facts is not None and instance.facts.kind is PluginKind.MESSENGER
+    return in_use and (instance.facts is None or instance.facts.kind is PluginKind.MESSENGER)
 
 
-def _usefulness(messenger: InstanceRecord) -> tuple[bool, bool]:
-    return messenger.takes_new_work, messenger.finishes_work
+def _usefulness(messenger: InstanceRecord) -> tuple[bool, bool, bool]:
+    is_known = messenger.facts is not None
+    return is_known and messenger.takes_new_work, messenger.finishes_work, is_known
 
 
 def _fact(queued: _Queued, now: datetime) -> Fact:
