@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from mpm_host.database.engines import Engines
 from mpm_host.work_limits import WorkLimits
 from mpm_host.work_relay import Relay, piece_name
 from mpm_host.work_shares import WorkShares
+from mpm_host.work_sources import SOURCES
 from tests.support.order_bench import OrderBench
 from tests.support.played_relay import Played
 
@@ -84,8 +86,49 @@ def test_slots_come_back_when_the_engine_takes_nothing(bench):
         played.look()
     assert played.shares.room("orders").used == {}
     played.fails = False
-    bench.later(minutes=3)
     assert len(played.look()) == 4
+
+
+def test_what_the_engine_does_not_take_is_due_since_when_it_was_and_under_the_same_number(bench):
+    before = waiting_orders(bench)
+    played = Played(bench)
+    played.fails = True
+    bench.later(seconds=40)
+    with pytest.raises(ConnectionError, match="the engine's database is gone"):
+        played.look()
+    assert waiting_orders(bench) == before
+    played.fails = False
+    assert [piece.rpartition(":")[2] for piece in played.look()] == ["1"] * 4
+
+
+def test_what_the_engine_took_before_it_failed_stays_handed_over(bench):
+    played = Played(bench)
+    played.takes = 2
+    with pytest.raises(ConnectionError, match="the engine's database is gone"):
+        played.look()
+    assert len(played.given) == 2
+    assert handed(bench) == {1: 2, 0: 8}
+
+
+def test_a_row_that_somebody_changed_meanwhile_is_not_put_back(bench):
+    played, later = Played(bench), bench.clock() + timedelta(days=1)
+
+    def change_and_fail(_kind, key, _number):
+        with bench.engines.write.begin() as connection:
+            connection.execute(
+                sa.update(t.orders).where(t.orders.c.id == key).values(next_at=later)
+            )
+        raise ConnectionError("the answer is lost")
+
+    played.relay._enqueue = change_and_fail
+    with pytest.raises(ConnectionError, match="the answer is lost"):
+        played.look()
+    assert handed(bench) == {1: 1, 0: 9}
+    assert [row["next_at"] for row in bench.rows(t.orders) if row["handed"]] == [later]
+
+
+def waiting_orders(bench):
+    return {row["id"]: (row["handed"], row["next_at"]) for row in bench.rows(t.orders)}
 
 
 def test_of_two_relays_only_one_hands_a_row_over(bench):
@@ -113,6 +156,71 @@ def move_to_another_owner(bench):
         connection.execute(
             sa.update(t.orders).where(t.orders.c.id == last_order(bench)).values(instance_id=other)
         )
+
+
+# --- what it says of an engine that takes nothing -------------------------------------------------
+
+
+@pytest.fixture
+def watched(bench, monkeypatch):
+    """A relay whose engine takes nothing, and whose thread is alive."""
+    played = Played(bench)
+    played.fails, began = True, played.seconds
+    monkeypatch.setattr(played.relay._thread, "is_alive", lambda: True)
+
+    def fail_at(seconds):
+        played.seconds = began + seconds
+        with pytest.raises(ConnectionError, match="the engine's database is gone"):
+            played.look()
+        return played.relay.problem()
+
+    played.fail_at = fail_at
+    return played
+
+
+def test_an_engine_that_takes_nothing_for_long_is_a_problem(watched):
+    assert [watched.fail_at(seconds) for seconds in (0, 20, 30)] == ["", "", ""]
+    assert watched.fail_at(31) == "the job engine has taken no work for 31 s"
+
+
+def test_only_work_that_the_engine_takes_ends_the_problem(bench, watched):
+    watched.fail_at(0)
+    watched.fail_at(31)
+    set_due(bench, bench.clock() + timedelta(hours=1))
+    assert watched.look() == []
+    assert watched.relay.problem() == "the job engine has taken no work for 31 s"
+    watched.fails = False
+    set_due(bench, bench.clock())
+    assert len(watched.look()) == 4
+    assert watched.relay.problem() == ""
+
+
+def test_one_failure_of_the_engine_is_no_problem_however_long_nothing_is_due_then(bench, watched):
+    watched.fail_at(0)
+    set_due(bench, bench.clock() + timedelta(hours=1))
+    watched.seconds += 3600
+    assert watched.look() == []
+    assert watched.relay.problem() == ""
+
+
+def test_an_engine_that_does_not_say_what_has_ended_is_a_problem(watched, monkeypatch):
+    watched.fails = False
+    assert len(watched.look()) == 4
+    watched.fails = True
+
+    def fail(_pieces):
+        raise ConnectionError("the engine's database is gone")
+
+    monkeypatch.setattr(watched.relay, "_still_open", fail)
+    watched.fail_at(1)
+    assert watched.fail_at(40) == "the job engine has taken no work for 39 s"
+
+
+def set_due(bench, at):
+    """Let all work be due then."""
+    with bench.engines.write.begin() as connection:
+        for source in SOURCES.values():
+            connection.execute(sa.update(source.table).where(source.is_open).values(next_at=at))
 
 
 # --- what it says of an outage --------------------------------------------------------------------

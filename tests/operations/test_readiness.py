@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import shutil
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -16,8 +18,11 @@ from structlog.testing import capture_logs
 
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
+from mpm_host.work_sources import oldest_due
+from tests.support.engine_records import without_engine_table
 from tests.support.full_disk import full_disk
 from tests.support.restartable_postgres import restartable_postgres
+from tests.support.telecom_calls import airtel_process, airtel_validation
 
 READY = (200, {"status": "ready"})
 
@@ -161,6 +166,39 @@ def test_a_relay_that_ended_is_named(sqlite_world):
     sqlite_world.services._work._relay.begin_stop()
     sqlite_world.services._work._relay.join(10)
     assert reasons(sqlite_world) == ["workers"]
+
+
+def test_an_engine_that_takes_no_work_is_named_until_it_does(world, company, monkeypatch):
+    """The database is fine; the engine's tables, or the rights on them, are not."""
+    monkeypatch.setattr("mpm_host.work_relay._SILENCE", 2.0)
+    company.meter("47000124512")
+    with capture_logs() as logged, without_engine_table(world.host.engines.write.url):
+        company.airtel("validate", "AIR1", airtel_validation("AIR1", "47000124512", "1000"))
+        company.airtel("process", "AIR1", airtel_process("AIR1"))
+        status, body = wait_until_unready(world)
+        late = [row.since for row in oldest_due_rows(world) if row.kind == "orders"]
+        assert world.host.clock() - late[0] > timedelta(seconds=2)
+    assert (status, body["reason"]) == (503, "workers")
+    assert re.fullmatch(
+        r"No work is carried out: the job engine has taken no work for \d+ s\.",
+        body["problems"][0]["detail"],
+    )
+    assert [line["event"] for line in logged if line["event"] == "relay_failed"] == ["relay_failed"]
+    company.wait_for("AIR1")
+    wait_until_ready(world)
+
+
+def oldest_due_rows(world):
+    with world.host.engines.read.connect() as connection:
+        return connection.execute(oldest_due()).all()
+
+
+def wait_until_unready(world, seconds=15.0):
+    until = time.monotonic() + seconds
+    while (answer := asked(world)) == READY:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    return answer
 
 
 def test_a_desk_whose_thread_ended_is_named(sqlite_world):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from mpm_host.work import work_database_url
 
-__all__ = ["change_engine", "engine_rows"]
+__all__ = ["change_engine", "engine_rows", "without_engine_table"]
 
 
 def engine_rows(database: sa.URL, table: str, columns: str = "*") -> Sequence[sa.Row[Any]]:
@@ -38,6 +39,21 @@ def change_engine(database: sa.URL, assignments: str, where: str, **values: obje
     with _opened(database).begin() as connection:
         change = f"UPDATE {_schema(database)}workflow_status SET {assignments} WHERE {where}"  # noqa: S608 - texts of ours
         connection.execute(sa.text(change), values)
+
+
+@contextlib.contextmanager
+def without_engine_table(database: sa.URL) -> Iterator[None]:
+    """Take the table of the pieces of work away from the engine for a while."""
+    _rename(database, "workflow_status", "taken_away")
+    try:
+        yield
+    finally:
+        _rename(database, "taken_away", "workflow_status")
+
+
+def _rename(database: sa.URL, name: str, other: str) -> None:
+    with _opened(database).begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {_schema(database)}{name} RENAME TO {other}"))
 
 
 def _schema(database: sa.URL) -> str:

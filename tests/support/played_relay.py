@@ -19,6 +19,8 @@ class Played:
         self.given = []
         self.open = set()
         self.fails = False
+        self.takes = None  # so many more pieces, then it fails
+        self.seconds = 1000.0
         self.shares = WorkShares(limits.slots)
         self.relay = Relay(
             engines=bench.engines,
@@ -29,9 +31,12 @@ class Played:
             still_open=lambda pieces: self.open & set(pieces),
             hurry=lambda: None,
             tidy=lambda: None,
+            monotonic=lambda: self.seconds,
         )
 
     def enqueue(self, kind, key, number):
+        if self.takes is not None:
+            self.fails, self.takes = self.takes <= 0, self.takes - 1
         if self.fails:
             raise ConnectionError("the engine's database is gone")
         if kind == "orders":

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +47,7 @@ class Relay:
         still_open: asks the engine which of these pieces have not ended.
         hurry: called when there is work.
         tidy: called at every look; does a little of what is to be done now and then.
+        monotonic: seconds.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, all by name
@@ -58,6 +61,7 @@ class Relay:
         still_open: Callable[[Sequence[str]], Collection[str]],
         hurry: Callable[[], None],
         tidy: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engines = engines
         self._clock = clock
@@ -67,7 +71,9 @@ class Relay:
         self._still_open = still_open
         self._hurry = hurry
         self._tidy = tidy
-        self._seen = time.monotonic()
+        self._monotonic = monotonic
+        self._seen = monotonic()
+        self._refused: tuple[float, float] | None = None  # by the engine: first and last time
         self._failures = FailureLog("relay_failed")
         self._woken = threading.Event()
         self._is_urgent = False
@@ -91,8 +97,15 @@ class Relay:
         """Say why nothing is handed over; nothing if it is."""
         if not self._thread.is_alive():
             return "the relay has stopped"
-        silent = time.monotonic() - self._seen
-        return f"the relay is stuck since {silent:.0f} s" if silent > _SILENCE else ""
+        now = self._monotonic()
+        if (silent := now - self._seen) > _SILENCE:
+            return f"the relay is stuck since {silent:.0f} s"
+        if self._refused is None:
+            return ""
+        first, last = self._refused
+        if last - first <= _SILENCE:  # once or twice is chance
+            return ""
+        return f"the job engine has taken no work for {now - first:.0f} s"
 
     def begin_stop(self) -> None:
         """Hand nothing more over from now on; returns at once."""
@@ -119,7 +132,7 @@ class Relay:
         """Hand over until nothing is due that fits."""
         is_more = True
         while is_more and not self._stopping.is_set():
-            self._seen = time.monotonic()
+            self._seen = self._monotonic()
             is_more = self._hand_over()
         self._tidy()
 
@@ -145,7 +158,7 @@ class Relay:
         owners = [row.owner for row in waiting]
         chosen = [waiting[position] for position in fair_choice(room.used, room.slots, owners)]
         if chosen:
-            self._mark_and_give(kind, source, {row.id: row.owner for row in chosen})
+            self._mark_and_give(kind, source, chosen)
         return len(waiting) == most
 
     def _room(self, kind: str) -> Room:
@@ -157,7 +170,8 @@ class Relay:
         if away:
             # what nobody ends is due again by its row, under another number
             given_up = self._shares.elsewhere(kind, seconds=self._limits.patience.total_seconds())
-            still_open = set(self._still_open(away)) - set(given_up)
+            with self._asking_engine():
+                still_open = set(self._still_open(away)) - set(given_up)
             for piece in set(away) - still_open:
                 self._shares.end(piece)
         return self._shares.room(kind)
@@ -167,7 +181,7 @@ class Relay:
     ) -> Sequence[sa.Row[tuple[Any, ...]]]:
         """Read the rows that wait longest, of owners that may have more."""
         columns = source.table.c
-        query = sa.select(columns.id, source.owner.label("owner")).where(
+        query = sa.select(columns.id, columns.next_at, source.owner.label("owner")).where(
             source.is_open, columns.next_at <= self._clock()
         )
         if room.full:
@@ -175,30 +189,75 @@ class Relay:
         with self._engines.read.connect() as connection:
             return connection.execute(query.order_by(columns.next_at).limit(most)).all()
 
-    def _mark_and_give(self, kind: str, source: WorkSource, owners: Mapping[str, str]) -> None:
+    def _mark_and_give(
+        self, kind: str, source: WorkSource, chosen: Sequence[sa.Row[tuple[Any, ...]]]
+    ) -> None:
         """Mark rows as handed over and give the engine those no other process was faster with."""
         columns, now = source.table.c, self._clock()
+        owners = {row.id: row.owner for row in chosen}
+        until = now + self._limits.patience
         due = sa.select(columns.id).where(
             columns.id.in_(list(owners)), source.is_open, columns.next_at <= now
         )
         mark = (
             sa.update(source.table)
             .where(columns.id.in_(due.with_for_update(skip_locked=True).scalar_subquery()))
-            .values(handed=columns.handed + 1, next_at=now + self._limits.patience)
+            .values(handed=columns.handed + 1, next_at=until)
             .returning(columns.id, columns.handed)
         )
         with self._engines.write.begin() as connection:
             marked = connection.execute(mark).all()
         crash_point(CrashPoint.RELAY_MARKED)
-        for row in marked:
-            self._give(kind, row.id, row.handed, owners[row.id])
+        for position, row in enumerate(marked):
+            try:
+                self._give(kind, row.id, row.handed, owners[row.id])
+            except Exception:
+                since = {row.id: row.next_at for row in chosen}
+                self._unmark(source, marked[position:], until, since)
+                raise
             crash_point(CrashPoint.RELAY_SOME_ENQUEUED)
+        if marked:
+            self._refused = None
 
     def _give(self, kind: str, key: str, number: int, owner: str) -> None:
         piece = piece_name(key, number)
         self._shares.add(piece, kind=kind, owner=owner)
         try:
-            self._enqueue(kind, key, number)
+            with self._asking_engine():
+                self._enqueue(kind, key, number)
         except BaseException:
             self._shares.end(piece)
+            raise
+
+    def _unmark(
+        self,
+        source: WorkSource,
+        marked: Sequence[sa.Row[tuple[Any, ...]]],
+        until: datetime,
+        since: Mapping[str, datetime],
+    ) -> None:
+        """Make rows as they were before the mark, if nobody has changed them meanwhile.
+
+        Due since when they were, or nobody could see how late they are. Under the same number: the
+        engine may have taken what it did not answer, and the same piece again starts only once.
+        """
+        columns = source.table.c
+        with self._engines.write.begin() as connection:
+            for row in marked:
+                is_ours = (columns.handed == row.handed, columns.next_at == until, source.is_open)
+                connection.execute(
+                    sa.update(source.table)
+                    .where(columns.id == row.id, *is_ours)
+                    .values(handed=row.handed - 1, next_at=since[row.id])
+                )
+
+    @contextmanager
+    def _asking_engine(self) -> Iterator[None]:
+        """Remember since when the engine fails; our own database tells that of itself."""
+        try:
+            yield
+        except Exception:
+            now = self._monotonic()
+            first, _ = self._refused or (now, now)
+            self._refused = (first, now)
             raise
