@@ -9,15 +9,20 @@ import shutil
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from mpm_host.database.engines import Engines
 from mpm_host.demo.simulated_world import simulated_world
 from mpm_host.monitoring.bounded_call import BoundedCall, StillRunningError
+from mpm_host.monitoring.database_gauges import DatabaseGauges
+from mpm_host.monitoring.readiness import Readiness
 from mpm_host.work_sources import oldest_due
 from tests.support.engine_records import without_engine_table
 from tests.support.full_disk import full_disk
@@ -306,3 +311,55 @@ def test_one_call_at_a_time_hangs_however_many_ask():
     gate.set()
     time.sleep(0.05)
     assert bounded() == "back"
+
+
+class HangingDatabase:
+    """A database that answers nobody; its own time goes on while it is asked."""
+
+    url = sa.make_url("postgresql+psycopg://mpm@db.example/mpm")
+    dialect = SimpleNamespace(name="postgresql")
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.seconds = 0.0
+        self.asked = 0
+
+    def connect(self):
+        self.asked += 1
+        self.seconds += 60
+        self.gate.wait(30)
+        raise sa.exc.OperationalError("SELECT 1", None, Exception("it did not answer within 60 s"))
+
+
+def test_however_many_ask_while_the_database_hangs_they_wait_for_one_answer(monkeypatch):
+    # longer than an answer is kept
+    monkeypatch.setattr("mpm_host.monitoring.readiness._PATIENCE_SECONDS", 1.2)
+    database, tries = HangingDatabase(), []
+    readiness = Readiness(
+        engines=Engines(write=database, read=database),
+        clock=lambda: None,
+        inside=lambda: iter(tries.append(1) or ()),
+    )
+    with ThreadPoolExecutor(10) as callers:
+        asked = [callers.submit(readiness.problems) for _ in range(10)]
+        answers = [[problem.code for problem in one.result(30)] for one in asked]
+    database.gate.set()
+    assert answers == [["database_hangs"]] * 10
+    assert tries == [1]
+
+
+def test_figures_that_took_long_to_read_are_kept_none_the_less():
+    database = HangingDatabase()
+    database.gate.set()
+    gauges = DatabaseGauges(
+        engine=database,
+        clock=lambda: None,
+        directory=lambda: None,
+        monotonic=lambda: database.seconds,
+    )
+    for _ in range(3):
+        assert [metric.name for metric in gauges.collect()] == ["mpm_database_up"]
+    assert database.asked == 1
+    database.seconds += 6
+    list(gauges.collect())
+    assert database.asked == 2

@@ -74,9 +74,9 @@ class DatabaseGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return what waits, at most some seconds old."""
         with self._lock:
-            now = self._monotonic()
-            if self._kept is None or now - self._kept[0] > _KEPT_SECONDS:
-                self._kept = (now, self._read_or_none())
+            if self._kept is None or self._monotonic() - self._kept[0] > _KEPT_SECONDS:
+                read = self._read_or_none()
+                self._kept = (self._monotonic(), read)  # old from now on, however long it took
             yield from self._kept[1]
 
     def _read_or_none(self) -> Sequence[Metric]:

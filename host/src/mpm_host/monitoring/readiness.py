@@ -72,9 +72,10 @@ class Readiness:
     def problems(self) -> Sequence[Problem]:
         """Return what is in the way, at most a second old: however many ask, one write is tried."""
         with self._lock:
-            now = self._monotonic()
-            if self._kept is None or now - self._kept[0] > _KEPT_SECONDS:
-                self._kept = (now, (*self._of_database(), *self._inside()))
+            if self._kept is None or self._monotonic() - self._kept[0] > _KEPT_SECONDS:
+                found = (*self._of_database(), *self._inside())
+                # old from now on: who waited for it meanwhile must not try a hanging database again
+                self._kept = (self._monotonic(), found)
             return self._kept[1]
 
     def _of_database(self) -> Sequence[Problem]:
