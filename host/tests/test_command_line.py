@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -98,6 +101,31 @@ def test_the_version_is_the_distributions(command_line):
     ended = command_line("--version")
 
     assert (ended.exit_code, ended.output) == (0, f"mpm {version('mpm-host')}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "db current",
+        "company list",
+        "payments list umeme",
+        "messages list umeme",
+        "verify",
+        "doctor",
+    ],
+)
+def test_commands_that_only_look_stand_behind_no_writer(command_line, arguments):
+    command_line("init")
+    made = ["company", "create", "umeme", "--name", "Umeme", "--country", "TZ", "--currency", "TZS"]
+    assert command_line(*made).exit_code == 0
+    with contextlib.closing(sqlite3.connect("mpm.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        ended = command_line(*arguments.split())
+        took = time.monotonic() - began
+
+    assert (ended.exit_code, ended.errors) == (0, "")
+    assert took < 10  # a writer waits longer
 
 
 # --- how it fails ---------------------------------------------------------------------------------

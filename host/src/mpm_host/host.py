@@ -79,7 +79,7 @@ class Host:
         Raises:
             UserError: the database cannot be opened, or its tables are of another version.
         """
-        require_current(self.engines.write)
+        require_current(self.engines.read)  # who only looks stands behind no writer
         self.house.reload()
 
     def reconcile(self) -> tuple[str, ...]:

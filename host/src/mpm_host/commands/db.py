@@ -43,7 +43,7 @@ def upgrade_command(*, as_json: bool) -> None:
 def current_command(*, as_json: bool) -> None:
     """Show the revision the database is at, and the one this version needs."""
     with _opened() as engines:
-        found, needed = current(engines.write), head()
+        found, needed = current(engines.read), head()
     if as_json:
         print_json({"current": found, "head": needed, "up_to_date": found == needed})
     elif found == needed:
