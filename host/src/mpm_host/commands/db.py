@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from mpm_host.commands.output import json_option, print_json
-from mpm_host.commands.surroundings import config_path
+from mpm_host.commands.surroundings import config_path, opened_engines
 from mpm_host.configuration.config import read_database_url
 from mpm_host.database.backup import back_up
-from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.upgrade import current, head, remedy, upgrade
 
 __all__ = ["command"]
@@ -28,7 +25,7 @@ def command() -> None:
 @json_option
 def upgrade_command(*, as_json: bool) -> None:
     """Create or update the tables, in one transaction; repeating it changes nothing."""
-    with _opened() as engines:
+    with opened_engines(_url()) as engines:
         before, after = upgrade(engines.write)
     if as_json:
         print_json({"before": before, "after": after})
@@ -42,7 +39,7 @@ def upgrade_command(*, as_json: bool) -> None:
 @json_option
 def current_command(*, as_json: bool) -> None:
     """Show the revision the database is at, and the one this version needs."""
-    with _opened() as engines:
+    with opened_engines(_url()) as engines:
         found, needed = current(engines.read), head()
     if as_json:
         print_json({"current": found, "head": needed, "up_to_date": found == needed})
@@ -61,17 +58,12 @@ def backup_command(*, file: Path, as_json: bool) -> None:
     Back up the key ([host] secret_key) too, and apart from it: without the key nobody can read the
     copy's tokens, messages and credentials.
     """
-    size = back_up(read_database_url(config_path(), os.environ), file)
+    size = back_up(_url(), file)
     if as_json:
         print_json({"file": str(file), "bytes": size})
     else:
         click.echo(f"{file} is a whole copy ({size} bytes). Keep the key of [host] apart from it.")
 
 
-@contextmanager
-def _opened() -> Iterator[Engines]:
-    engines = open_engines(read_database_url(config_path(), os.environ))
-    try:
-        yield engines
-    finally:
-        engines.dispose()
+def _url() -> str:
+    return read_database_url(config_path(), os.environ)

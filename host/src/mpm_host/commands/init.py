@@ -11,10 +11,10 @@ import click
 from mpm_core import UserError
 from mpm_core.discovery import installed_plugins
 from mpm_host.commands.output import json_option, print_json
-from mpm_host.commands.surroundings import config_path
+from mpm_host.commands.surroundings import config_path, opened_engines
 from mpm_host.configuration.config import parse_config
 from mpm_host.configuration.config_values import Config, ConfigSource
-from mpm_host.database.engines import open_engines
+from mpm_host.database.engines import Engines
 from mpm_host.database.upgrade import current, upgrade
 from mpm_host.encryption import new_key
 
@@ -50,20 +50,15 @@ def command(*, database: str, mode: str, as_json: bool) -> None:
     names = sorted({plugin.name for plugin in installed_plugins() if not plugin.problem})
     text = _configuration(database, mode, names)
     config = _checked(text, path)
-    engines = open_engines(config.host.database)
-    if current(engines.write) is not None:
-        raise UserError(
-            "The database has tables already, which another key may have encrypted; name another "
-            "one with --database, or copy the mpm.toml and mpm.key that belong to it."
-        )
-    with ExitStack() as undo:  # all or nothing, so that the command can be repeated
+    with opened_engines(config.host.database) as engines, ExitStack() as undo:
+        _refuse_tables(engines)
+        # all or nothing, so that the command can be repeated
         _write(key_path, new_key() + "\n")
         undo.callback(key_path.unlink)
         _write(path, text)
         undo.callback(path.unlink)
         upgrade(engines.write)
         undo.pop_all()
-    engines.dispose()
     if as_json:
         print_json({"config": str(path), "key": str(key_path), "allowed_plugins": names})
         return
@@ -75,6 +70,14 @@ def _refuse_existing(*paths: Path) -> None:
     for path in paths:
         if path.exists():
             raise UserError(f"{path} exists already; nothing was changed. Move it away first.")
+
+
+def _refuse_tables(engines: Engines) -> None:
+    if current(engines.read) is not None:
+        raise UserError(
+            "The database has tables already, which another key may have encrypted; name another "
+            "one with --database, or copy the mpm.toml and mpm.key that belong to it."
+        )
 
 
 def _configuration(database: str, mode: str, plugins: list[str]) -> str:

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
-from mpm_core import UserError
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.configuration.config import find_config, load_config
 from mpm_host.configuration.config_values import Config
-from mpm_host.database.outages import is_outage
+from mpm_host.database.engines import Engines, open_engines
 from mpm_host.database.patience import UNHURRIED, Timeouts
+from mpm_host.database.plain_failures import database_failures_told
 from mpm_host.garbage import look_for_garbage_seldom
 from mpm_host.host import Host
 
@@ -27,6 +26,7 @@ __all__ = [
     "configuration",
     "failures_printed",
     "is_terminal",
+    "opened_engines",
     "opened_host",
     "person",
 ]
@@ -56,23 +56,34 @@ def opened_host(*, reconcile: bool = False, timeouts: Timeouts = UNHURRIED) -> I
         timeouts: how long to wait for the database.
 
     Raises:
-        UserError: the configuration or the database is wrong, or the database gives up.
+        UserError: the configuration or the database is wrong, or the database gives up or refuses.
     """
-    with Host.open(configuration(), timeouts=timeouts) as host:
-        try:
-            if reconcile:
-                host.reconcile()
-            else:
-                host.load()
-            look_for_garbage_seldom()
-            yield host
-        except sa.exc.DBAPIError as error:
-            if not is_outage(error):
-                raise
-            reason = str(error.orig).partition("\n")[0].rstrip(".")
-            raise UserError(
-                f"The database gave up ({reason}); look after it, then try again."
-            ) from None
+    config = configuration()
+    with (
+        Host.open(config, timeouts=timeouts) as host,
+        database_failures_told(config.host.database),
+    ):
+        if reconcile:
+            host.reconcile()
+        else:
+            host.load()
+        look_for_garbage_seldom()
+        yield host
+
+
+@contextlib.contextmanager
+def opened_engines(url: str) -> Iterator[Engines]:
+    """Open the database alone.
+
+    Raises:
+        UserError: the URL is none, or the database gives up or refuses.
+    """
+    engines = open_engines(url)
+    try:
+        with database_failures_told(url):
+            yield engines
+    finally:
+        engines.dispose()
 
 
 @contextlib.contextmanager
