@@ -162,6 +162,37 @@ def test_several_mistakes_are_one_line_each(command_line):
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("payments", "show", "Caf\udce9"),
+        (
+            "company",
+            "create",
+            "umeme",
+            "--name",
+            "Caf\udce9",
+            "--country",
+            "TZ",
+            "--currency",
+            "TZS",
+        ),
+        ("--config", "Caf\udce9", "company", "list"),
+        ("Caf\udce9",),
+    ],
+    ids=["argument", "option", "option of mpm itself", "command"],
+)
+def test_bytes_that_are_no_text_are_refused_before_anything_else(command_line, arguments):
+    ended = command_line(*arguments)
+
+    assert (ended.exit_code, ended.output, ended.errors) == (
+        2,
+        "",
+        "Error: Argument 'Caf?' is not UTF-8; write it in UTF-8.\n",
+    )
+    assert command_line.program(*arguments) == ended
+
+
 def test_a_bug_is_not_hidden(command_line, monkeypatch):
     def broken(*_arguments):
         raise ZeroDivisionError

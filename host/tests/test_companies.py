@@ -115,6 +115,20 @@ def test_creating_a_company_is_audited(host):
                 ),
             ),
         ),
+        *(
+            (
+                "new",
+                DETAILS | {"name": name},
+                (
+                    "company_invalid",
+                    (
+                        f"Company 'new': name {name!r} has characters that cannot be shown; "
+                        "remove them."
+                    ),
+                ),
+            )
+            for name in ("a\tb", "a\nb")
+        ),
         (
             "new",
             {"name": "N", "country": "KE"},
@@ -138,7 +152,7 @@ def test_creating_a_company_is_audited(host):
             ),
         ),
     ],
-    ids=["slug", "taken", "declared", "currency", "missing", "reference"],
+    ids=["slug", "taken", "declared", "currency", "tab", "new line", "missing", "reference"],
 )
 def test_a_company_that_cannot_be_is_refused(host, slug, details, expected):
     assert refusal(host.companies.create, slug, details, ACTOR) == expected

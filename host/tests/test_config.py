@@ -390,6 +390,13 @@ COMPANY_MISTAKES = {
             "Africa/Dar_es_Salaam."
         ),
     ),
+    "name with a tab": (
+        company("name", '"Umeme\\tVijijini"'),
+        (
+            "Company 'umeme': name 'Umeme\\tVijijini' has characters that cannot be shown; remove "
+            "them."
+        ),
+    ),
     "blank name": (company("name", '"  "'), "Company 'umeme': name must have 1 to 200 characters."),
     "wrong slug": (
         HOST + COMPANY.replace("umeme", "Umeme"),

@@ -185,6 +185,11 @@ def test_a_folder_that_is_not_there_is_named(installed, tmp_path):
     )
 
 
+def test_a_copy_without_a_name_is_refused(installed):
+    ended = installed("db", "backup", "")
+    assert (ended.exit_code, ended.errors) == (2, "Error: The copy has no name; name a new file.\n")
+
+
 def test_postgresql_is_backed_up_with_its_own_tool(tmp_path):
     with pytest.raises(UserError) as refused:
         back_up("postgresql+psycopg://mpm:canary@db.example/mpm", tmp_path / "copy")

@@ -68,6 +68,14 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line, unless it has bytes that are no text: nothing could store them."""
+        for argument in args:
+            readable = argument.encode(errors="replace").decode()
+            if readable != argument:
+                raise PlainError(f"Argument {readable!r} is not UTF-8; write it in UTF-8.")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what a person did wrong ends in a plain line, anything else is a bug."""
         from mpm_core.errors import UserError  # noqa: PLC0415 - `mpm --help` must not pay for it

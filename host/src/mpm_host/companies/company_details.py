@@ -40,6 +40,10 @@ class CompanyDetails:
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > _LONGEST_NAME:
             raise ValueError(f"name must have 1 to {_LONGEST_NAME} characters.")
+        if not self.name.isprintable():  # a tab or a new line would break every list
+            raise ValueError(
+                f"name {self.name[:_SHOWN]!r} has characters that cannot be shown; remove them."
+            )
         if self.country not in _countries():
             raise ValueError(
                 f"country {self.country[:_SHOWN]!r} is no ISO 3166 code; write two capitals such "

@@ -27,6 +27,8 @@ def back_up(url: str, target: Path) -> int:
     Raises:
         UserError: it is no SQLite database, is not there, or the file is or cannot be written.
     """
+    if not target.name:
+        raise UserError("The copy has no name; name a new file.")
     parts = sa.make_url(url)
     if parts.get_backend_name() != "sqlite" or not parts.database:
         raise UserError(_use_the_server(parts, target))
