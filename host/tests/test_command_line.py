@@ -461,6 +461,36 @@ def test_serve_on_an_address_of_another_machine_says_which_option_to_change(comm
     )
 
 
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(b"no database" * 1000, "file is not a database", id="another file"),
+        pytest.param(None, "database disk image is malformed", id="overwritten pages"),
+    ],
+)
+def test_a_damaged_file_of_the_job_engine_is_named(command_line, damage, reason):
+    command_line("init")
+    work = Path("mpm.db.work").absolute()
+    work.write_bytes(damage or malformed_database())
+
+    ended = command_line.program("serve", "--port", "0")
+
+    assert ended.exit_code == 2
+    assert ended.errors.endswith(
+        f"Error: {work} is damaged ({reason}); remove it, and {work}-wal and {work}-shm if they "
+        "are there: it is the job engine's, and losing it loses nothing.\n"
+    )
+
+
+def malformed_database():
+    """Return a file that begins as a database does, and whose page of its tables is overwritten."""
+    path = Path("malformed.db")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE some_table (id INTEGER)")
+    whole = path.read_bytes()
+    return whole[:100] + b"\xff" * (len(whole) - 100)
+
+
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
 def test_a_port_that_is_taken_is_named(command_line, command):
     command_line("init")

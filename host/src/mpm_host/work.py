@@ -15,7 +15,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
+from mpm_core.errors import UserError
 from mpm_host.clock import Clock
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.engines import Engines, close_for_good, limit_waiting
+from mpm_host.database.outages import outage_code
 from mpm_host.database.patience import SERVING
 from mpm_host.work_in_hand import WorkInHand
 from mpm_host.work_limits import WorkLimits
@@ -112,8 +115,14 @@ class Work:
 
         Raises:
             RuntimeError: an event loop runs in this thread; the engine would refuse halfway.
+            UserError: the engine's file is damaged.
         """
         _refuse_event_loop()
+        with _file_named(work_database_url(self._engines.write.url)):
+            self._start_engine()
+        self._relay.start()
+
+    def _start_engine(self) -> None:
         from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer  # noqa: PLC0415 - 1 s of import
 
         serializer = DBOSPortableJSONSerializer()
@@ -150,7 +159,6 @@ class Work:
             application_name=_APPLICATION,
             serializer=serializer,
         )
-        self._relay.start()
 
     def wake(self) -> None:
         """Look for due work now instead of at the next poll."""
@@ -300,6 +308,21 @@ def _refuse_event_loop() -> None:
         "Background work cannot be started in a running event loop; start it with "
         "asyncio.to_thread."
     )
+
+
+@contextmanager
+def _file_named(url: sa.URL) -> Iterator[None]:
+    """Name the engine's file if it is damaged, or people would look after their database."""
+    try:
+        yield
+    except sa.exc.DatabaseError as error:
+        if url.get_backend_name() != "sqlite" or outage_code(error) != "database_damaged":
+            raise
+        raise UserError(
+            f"{url.database} is damaged ({error.orig}); remove it, and {url.database}-wal and "
+            f"{url.database}-shm if they are there: it is the job engine's, and losing it loses "
+            "nothing."
+        ) from None
 
 
 def _executor_id() -> str:
