@@ -587,6 +587,28 @@ def test_a_database_password_in_a_file_that_everybody_reads_is_refused():
     )
 
 
+def test_a_token_for_metrics_in_a_file_that_everybody_reads_is_refused(tmp_path):
+    text = HOST.replace('"first"', '{ env = "KEY" }') + '\nmetrics_token = "canary"\n'
+    keys = {"KEY": "k"}
+
+    assert refusal(text, environ=keys, is_world_readable=True) == (
+        "mpm.toml [host], setting 'metrics_token' is written in clear, and everybody on this "
+        'machine can read mpm.toml; run `chmod 600 mpm.toml` or write { env = "…" }.'
+    )
+    assert parse(text, environ=keys).host.metrics_token == Secret("canary")
+
+    token = tmp_path / "metrics.token"
+    token.write_text("canary")
+    token.chmod(0o644)
+    text = text.replace('"canary"', '{ file = "metrics.token" }')
+    assert refusal(text, environ=keys, folder=tmp_path) == (
+        "mpm.toml [host], setting 'metrics_token' is in clear in metrics.token, which everybody on "
+        "this machine can read; run `chmod 600 metrics.token`."
+    )
+    token.chmod(0o640)
+    assert parse(text, environ=keys, folder=tmp_path).host.metrics_token == Secret("canary")
+
+
 def test_a_broken_database_url_is_told_by_whoever_opens_it():
     text = HOST.replace("sqlite:///mpm.db", "postgresql://[::1/mpm").replace(
         '"first"', '{ env = "KEY" }'

@@ -102,6 +102,7 @@ def _read_host(
     found = _read(_HostSettings, raw, source)
     if source.is_world_readable and isinstance(raw["database"], str):
         _refuse_exposed_password(found.database, source)
+    _refuse_exposed_token(raw.get("metrics_token"), source)
     is_development = found.mode is Mode.DEVELOPMENT
     return HostConfig(
         database=_absolute(found.database, source),
@@ -146,6 +147,17 @@ def _refuse_exposed_password(database: str, source: ConfigSource) -> None:
         has_password = False  # opening it says what is wrong
     if has_password:
         raise _exposed(source, "database", "holds a password")
+
+
+def _refuse_exposed_token(given: object, source: ConfigSource) -> None:
+    match given:
+        case str() if source.is_world_readable:
+            raise _exposed(source, "metrics_token", "is written in clear")
+        case {"file": str(file)} if is_exposed(source.folder / file):
+            raise SettingsError(
+                f"{source.file_name} [host], setting 'metrics_token' is in clear in {file}, which "
+                f"everybody on this machine can read; run `chmod 600 {file}`."
+            )
 
 
 def _exposed(source: ConfigSource, name: str, what: str) -> SettingsError:
