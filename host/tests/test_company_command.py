@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,33 @@ def test_callback_url_prints_every_path_as_json(mpm):
     ended = mpm("company", "callback-url", "solar", "tele", "--json")
 
     assert json.loads(ended.output) == {"url": url, "paths": {"pay": f"{url}/pay"}}
+
+
+def test_an_instance_that_nobody_calls_has_no_callback_url(mpm):
+    mpm("company", "enable", "solar", "acme", *URL, "--set-env", "api_key=KEY", KEY="canary")
+
+    for options in ((), ("--json",)):
+        ended = mpm("company", "callback-url", "solar", "acme", *options, KEY="canary")
+        assert (ended.exit_code, ended.output, ended.errors) == (
+            2,
+            "",
+            (
+                "Error: Nobody calls instance 'acme' of company 'solar': plugin acme has no "
+                "callback paths.\n"
+            ),
+        )
+
+
+def test_an_instance_that_does_not_work_keeps_its_callback_url(mpm):
+    enabled = mpm("company", "enable", "solar", "tele").output
+    Path("mpm.toml").write_text(
+        Path("mpm.toml").read_text().replace('["acme", "tele"]', '["acme"]')
+    )
+
+    ended = mpm("company", "callback-url", "solar", "tele")
+
+    assert ended.exit_code == 0
+    assert ended.output.strip() in enabled
 
 
 def test_a_second_instance_runs_under_a_name_of_its_own(mpm):
@@ -571,7 +599,9 @@ def test_show_masks_secrets(mpm):
 
     ended = mpm("company", "show", "solar")
 
-    url = mpm("company", "callback-url", "solar", "acme").output.strip()
+    [url] = re.findall(
+        r"^callback_url +(http://127.0.0.1:8000/callbacks/.{32})$", ended.output, re.MULTILINE
+    )
     assert ended.output == (
         "slug                      solar\n"
         "name                      Solar Ltd\n"

@@ -137,8 +137,14 @@ def callback_url_command(*, slug: str, instance: str, as_json: bool) -> None:
     """Print the URL below which a telecom calls an instance; keep it to yourselves."""
     with opened_host(reconcile=True) as host:
         record = host.companies.find_instance(slug, instance)
+        paths = callback_urls(host, record)
+        if not paths and host.house.plan_of(record.id):  # of one that does not work nobody knows
+            raise UserError(
+                f"Nobody calls instance {instance!r} of company {slug!r}: plugin {record.plugin} "
+                "has no callback paths."
+            )
         if as_json:
-            print_json({"url": callback_url(host, record), "paths": callback_urls(host, record)})
+            print_json({"url": callback_url(host, record), "paths": paths})
         else:
             click.echo(callback_url(host, record))
 
