@@ -176,6 +176,13 @@ def test_s3_a_message_that_did_not_arrive_is_listed_and_sent_again_to_the_same_n
     assert [heard[1:] for heard in bench.heard] == [(PHONE, bench.heard[0][2])] * 2
 
 
+@pytest.mark.parametrize("reference", ["", "a\0b", "x" * 129, None], ids=repr)
+def test_a_report_about_what_is_no_reference_changes_nothing(bench, reference):
+    bench.send_when_due()
+    bench.report(MessageStatus.DELIVERED, reference=reference)
+    assert (bench.stored()["status"], bench.kept()) == ("sent", [])
+
+
 # --- gateways that do not work --------------------------------------------------------------------
 
 PROBLEM = "setting 'api_key': environment variable UMEME_SMS_KEY is not set."

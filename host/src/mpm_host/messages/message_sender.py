@@ -36,7 +36,7 @@ from mpm_host.messages.message_rules import (
     after_failure,
     after_fault,
 )
-from mpm_host.messages.receipts import believed
+from mpm_host.messages.receipts import believed, believed_reference
 from mpm_host.outbox.outbox import Fact, OutboxHook, tell
 from mpm_host.resources import Resources
 
@@ -116,6 +116,8 @@ class MessageSender:
         A report about an unknown message is kept for a while: perhaps its reference is just being
         written. Gateways also report what others sent.
         """
+        if not believed_reference(report.reference):
+            return  # no message of ours has it
         with self._resources.engines.write.begin() as connection:
             noted = _note_report(connection, company_id, report)
             if not noted and not _is_known(connection, company_id, report.reference):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mpm_core import MessageReceipt, MessageStatus
 
-__all__ = ["believed"]
+__all__ = ["believed", "believed_reference"]
 
 _LONGEST_REFERENCE = 128  # of the column
 _MOST_SEGMENTS = 2**31 - 1
@@ -22,7 +22,7 @@ def believed(receipt: MessageReceipt) -> MessageReceipt:
     """
     return MessageReceipt(
         status=_status(receipt.status),
-        reference=_reference(receipt.reference),
+        reference=believed_reference(receipt.reference),
         segments=_segments(receipt.segments),
         cost=_cost(receipt.cost),
     )
@@ -35,8 +35,8 @@ def _status(status: object) -> MessageStatus:
     return status
 
 
-def _reference(reference: object) -> str:
-    """Return nothing for what does not fit; a part of it would be another message's."""
+def believed_reference(reference: object) -> str:
+    """Return a reference, or nothing if it does not fit; a part would be another message's."""
     if not isinstance(reference, str) or len(reference) > _LONGEST_REFERENCE:
         return ""
     return reference if reference.isprintable() else ""
