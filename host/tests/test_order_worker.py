@@ -469,6 +469,16 @@ def test_orders_of_a_device_begin_in_the_order_of_acceptance(bench):
     assert bench.codes(second) == ["99998888777766665555"]
 
 
+def test_of_many_orders_behind_one_device_the_last_look_least_often(bench):
+    bench.paid()
+    later = [bench.pay("47001234567", "1000", f"R{number}") for number in range(2, 14)]
+    for payment_id in later:
+        bench.work(payment_id)
+
+    waits = [bench.order(payment_id)["due_at"] - bench.now for payment_id in later]
+    assert waits == [timedelta(minutes=min(before, 10)) for before in range(1, 13)]
+
+
 def test_no_order_of_a_device_begins_while_another_is_with_the_vendor(bench):
     first = bench.paid()
     second = bench.pay("47001234567", "1000", "R2")

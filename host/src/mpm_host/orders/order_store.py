@@ -41,9 +41,11 @@ __all__ = [
     "ask_to_look",
     "begin_attempt",
     "can_be_looked_after",
-    "has_turn",
+    "is_in_hand",
+    "last_sent_at",
     "load_order",
     "move_state",
+    "orders_before",
     "postpone",
     "rest",
 ]
@@ -168,10 +170,10 @@ def load_order(
     return None if row is None else OrderRecord.from_row(row, now)
 
 
-def has_turn(
+def orders_before(
     connection: Connection, order: OrderRecord, *, blocking: Collection[ChargeKind]
-) -> bool:
-    """Tell whether no other order of the device must come first; takes the device.
+) -> int:
+    """Count the other orders of the device that must come first; takes the device.
 
     An order in doubt comes first whatever its id: ids follow the clocks of the machines that made
     them, and it may have had its effect already.
@@ -190,13 +192,13 @@ def has_turn(
         (o.status == OrderStatus.QUEUED) & repeats_first,
         o.status.in_(_IN_DOUBT) & o.kind.in_(blocking),
     ]
-    query = sa.select(o.id).where(
+    query = sa.select(sa.func.count()).where(
         o.device_id == order.device_id,
         o.id != order.id,
         o.finished_at.is_(None),
         sa.or_(*before),
     )
-    return connection.execute(query.limit(1)).first() is None
+    return connection.execute(query).scalar_one()
 
 
 def begin_attempt(  # noqa: PLR0913 - everything that must be durable before the call

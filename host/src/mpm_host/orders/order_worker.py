@@ -37,9 +37,9 @@ from mpm_host.orders.order_store import (
     OrderRecord,
     StateMovedError,
     begin_attempt,
-    has_turn,
     is_in_hand,
     load_order,
+    orders_before,
     postpone,
     rest,
 )
@@ -51,7 +51,10 @@ from mpm_host.resources import Resources
 __all__ = ["OrderWorker"]
 
 _WAIT_FOR_PLUGIN = timedelta(minutes=10)
-_WAIT_FOR_TURN = timedelta(minutes=1)  # only a safety net: the end of the other order wakes this
+# Only a safety net, for the end of the order before it wakes an order. One for each that comes
+# first, or the looks of many that wait behind one device would leave no time for the others.
+_WAIT_FOR_TURN = timedelta(minutes=1)
+_MOST_WAITED_FOR = 10
 _NOT_ITS_TURN = "Another order of the device comes first."
 
 
@@ -179,9 +182,10 @@ class OrderWorker:
         now = self._resources.clock()
         try:
             with self._resources.engines.write.begin() as connection:
-                if not has_turn(connection, order, blocking=blocking):
+                if before := orders_before(connection, order, blocking=blocking):
                     # in the same transaction, so that the other order's end wakes this one after it
-                    self._put_off(connection, order, _WAIT_FOR_TURN, _NOT_ITS_TURN)
+                    wait = min(before, _MOST_WAITED_FOR) * _WAIT_FOR_TURN
+                    self._put_off(connection, order, wait, _NOT_ITS_TURN)
                     return None
                 if asking.switches:
                     keep_switch(connection, order.company_id, order.device_id, now)

@@ -21,6 +21,7 @@ __all__ = [
     "announce",
     "end_set_aside",
     "hear_of_push",
+    "is_in_hand",
     "keep_details",
     "load_push",
     "postpone_push",
