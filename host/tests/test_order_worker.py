@@ -479,6 +479,20 @@ def test_of_many_orders_behind_one_device_the_last_look_least_often(bench):
     assert waits == [timedelta(minutes=min(before, 10)) for before in range(1, 13)]
 
 
+@pytest.mark.parametrize("minutes", [5, -5], ids=["later", "clock set back"])
+def test_an_order_whose_turn_it_is_comes_before_all_that_are_younger(bench, minutes):
+    first = bench.paid()
+    second = bench.pay("47001234567", "1000", "R2")
+    made_at = bench.now
+    bench.work(second)
+    bench.later(minutes=minutes)
+    calin(bench).generate.append(energy_grant())
+    bench.work(first)
+
+    woken = bench.order(second)
+    assert (woken["next_at"], woken["due_at"]) == (min(made_at, bench.now), bench.now)
+
+
 def test_no_order_of_a_device_begins_while_another_is_with_the_vendor(bench):
     first = bench.paid()
     second = bench.pay("47001234567", "1000", "R2")

@@ -299,7 +299,10 @@ def tell_order(connection: Connection, hook: OutboxHook, order: OrderRecord, now
 
 
 def wake_next(connection: Connection, device_id: str, now: datetime) -> None:
-    """Let a device's next order go on at once; the device is taken."""
+    """Let a device's next order go on at once; the device is taken.
+
+    It has waited since it was made, so it comes before all that came later, of other devices, too.
+    """
     o = t.orders.c
     waiting = (
         sa.select(o.id)
@@ -308,7 +311,10 @@ def wake_next(connection: Connection, device_id: str, now: datetime) -> None:
         .limit(1)
     )
     if found := connection.execute(waiting).scalar_one_or_none():
-        waits = sa.or_(o.due_at.is_(None), o.due_at > now)
+        # one that was handed over already, its time having come, is left to whoever has it
+        waits = sa.or_(o.due_at.is_(None), o.due_at > now, o.next_at <= now)
+        at_once = sa.literal(now, o.next_at.type)
+        since = sa.case((o.created_at < now, o.created_at), else_=at_once)  # clocks can go back
         connection.execute(
-            sa.update(t.orders).where(o.id == found, waits).values(next_at=now, due_at=now)
+            sa.update(t.orders).where(o.id == found, waits).values(next_at=since, due_at=now)
         )
