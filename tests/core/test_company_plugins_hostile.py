@@ -22,6 +22,8 @@ from mpm_core import (
     Misconfigured,
     Money,
     MpmError,
+    NoticeEvent,
+    NoticeRequest,
     NotSent,
     OutcomeUnknown,
     Pending,
@@ -625,6 +627,12 @@ def test_what_a_telecom_asks_is_in_the_companys_money(request_read: object, prob
     dispatch = plugins(loaded(one_hook("mpm_read_call", lambda call: request_read)))
     error = failure_of(lambda: dispatch.read_call("south", CALL, correlation_id="c-1"))
     assert str(error) == f"{WHOSE} mpm_read_call answered wrongly: {problem}. {FIXED}"
+
+
+def test_what_a_notice_says_of_money_is_for_the_host_to_compare() -> None:
+    notice = NoticeRequest(event=NoticeEvent.PAID, reference="R1", amount=Money(1000, "USD"))
+    dispatch = plugins(loaded(one_hook("mpm_read_call", lambda call: notice)))
+    assert dispatch.read_call("south", CALL, correlation_id="c-1") == notice
 
 
 def test_pure_hook_that_takes_long_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from mpm_core.calls import Reply
 from mpm_core.devices import Device
 from mpm_core.money import Money
 from mpm_core.orders import Charge, ChargeKind, Delivery, Grant, Pending, Prepared
-from mpm_core.payments import ValidationRequest
+from mpm_core.payments import ProcessRequest, ValidationRequest
 from mpm_core.secrets import Secret
 from mpm_core.simulation import Simulator
 
@@ -140,13 +140,21 @@ def _reply_problem(answer: object, _arguments: Mapping[str, object]) -> str:
 
 
 def _request_problem(currency: str, answer: object, arguments: Mapping[str, object]) -> str:
-    amount = getattr(answer, "amount", None)
-    if isinstance(answer, ValidationRequest) or amount is not None:
-        if not isinstance(amount, Money):
-            return "the request's amount is not Money"
-        if amount.currency != currency:
-            return f"the request's amount is in {amount.currency}, the company's in {currency}"
-    return _details_problem(answer, arguments)
+    return _amount_problem(currency, answer) or _details_problem(answer, arguments)
+
+
+def _amount_problem(currency: str, answer: object) -> str:
+    """Say what is wrong with what is paid; what a notice says is compared with what was asked."""
+    if not isinstance(answer, ValidationRequest | ProcessRequest):
+        return ""
+    amount: object = answer.amount
+    if amount is None and isinstance(answer, ProcessRequest):  # the validation has it
+        return ""
+    if not isinstance(amount, Money):
+        return "the request's amount is not Money"
+    if amount.currency != currency:
+        return f"the request's amount is in {amount.currency}, the company's in {currency}"
+    return ""
 
 
 def _details_problem(answer: object, _arguments: Mapping[str, object]) -> str:
