@@ -181,8 +181,7 @@ def test_an_engine_that_takes_no_work_is_named_until_it_does(world, company, mon
         company.airtel("validate", "AIR1", airtel_validation("AIR1", "47000124512", "1000"))
         company.airtel("process", "AIR1", airtel_process("AIR1"))
         status, body = wait_until_unready(world)
-        late = [row.since for row in oldest_due_rows(world) if row.kind == "orders"]
-        assert world.host.clock() - late[0] > timedelta(seconds=2)
+        wait_until_late(world, "orders", timedelta(seconds=2))
     assert (status, body["reason"]) == (503, "workers")
     assert re.fullmatch(
         r"No work is carried out: the job engine has taken no work for \d+ s\.",
@@ -193,9 +192,18 @@ def test_an_engine_that_takes_no_work_is_named_until_it_does(world, company, mon
     wait_until_ready(world)
 
 
-def oldest_due_rows(world):
+def wait_until_late(world, kind, wanted, seconds=15.0):
+    """Wait until work has been due so long; for moments it is in hand, while the engine is asked."""
+    until = time.monotonic() + seconds
+    while how_late(world, kind) < wanted:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def how_late(world, kind):
     with world.host.engines.read.connect() as connection:
-        return connection.execute(oldest_due()).all()
+        since = {row.kind: row.since for row in connection.execute(oldest_due())}
+    return world.host.clock() - since[kind]
 
 
 def wait_until_unready(world, seconds=15.0):
