@@ -193,7 +193,7 @@ def test_an_engine_that_takes_no_work_is_named_until_it_does(world, company, mon
 
 
 def wait_until_late(world, kind, wanted, seconds=15.0):
-    """Wait until work has been due so long; for moments it is in hand, while the engine is asked."""
+    """Wait until work has been due so long; while the engine is asked, it is in hand."""
     until = time.monotonic() + seconds
     while how_late(world, kind) < wanted:
         assert time.monotonic() < until
