@@ -29,7 +29,7 @@ from tests.support.full_disk import full_disk
 from tests.support.restartable_postgres import restartable_postgres
 from tests.support.telecom_calls import airtel_process, airtel_validation
 
-# A try that a hanging server never answered may end after its host has; its connection is collected.
+# A try that a hanging server never answered may end after its host has, and is collected then.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 READY = (200, {"status": "ready"})
