@@ -29,9 +29,6 @@ from tests.support.full_disk import full_disk
 from tests.support.restartable_postgres import restartable_postgres
 from tests.support.telecom_calls import airtel_process, airtel_validation
 
-# A try that a hanging server never answered may end after its host has, and is collected then.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 READY = (200, {"status": "ready"})
 
 
@@ -91,14 +88,7 @@ def test_a_locked_file_is_named_and_forgotten_when_it_is_free(sqlite_world, tmp_
 
 
 def test_a_read_only_database_is_not_ready_although_it_can_be_read(postgres_world):
-    name = postgres_world.host.engines.write.url.database
-    with postgres_world.host.engines.write.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(
-            sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        )
-    postgres_world.host.engines.write.dispose()
-    status, body = None, None
+    change_sessions(postgres_world, "SET default_transaction_read_only = on")
     time.sleep(1.1)
     status, body = asked(postgres_world)
     assert (status, body) == (
@@ -114,12 +104,26 @@ def test_a_read_only_database_is_not_ready_although_it_can_be_read(postgres_worl
             ],
         },
     )
-    with postgres_world.host.engines.write.connect() as connection:
+    change_sessions(postgres_world, "RESET default_transaction_read_only")
+    wait_until_ready(postgres_world)
+
+
+def change_sessions(world, setting):
+    """Change what every session of the host begins with, and end those that are open.
+
+    The server ends them: what a pool is told to dispose of is given back to nobody while in use.
+    """
+    engine = sa.create_engine(world.host.engines.write.url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(sa.text("SET default_transaction_read_only = off"))
-        connection.execute(sa.text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
-    postgres_world.host.engines.write.dispose()
-    wait_until_ready(postgres_world)
+        connection.execute(sa.text(f'ALTER DATABASE "{engine.url.database}" {setting}'))
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
 
 
 @pytest.mark.parametrize(
