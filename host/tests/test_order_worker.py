@@ -29,9 +29,11 @@ from mpm_core import (
 )
 from mpm_core.effects import current_record
 from mpm_core.plans import Period
+from mpm_host.crash_points import CrashPoint
 from mpm_host.database import tables as t
 from mpm_host.database.engines import Engines
 from mpm_host.directory import InstanceState
+from mpm_host.orders import order_worker
 from mpm_host.orders.order_store import ask_to_look
 from mpm_host.registration.plan_terms import PlanTerms
 from tests.support.order_bench import OrderBench, energy_grant, lost, unlock_grant
@@ -1242,6 +1244,39 @@ def test_an_answer_nobody_can_write_leaves_the_order_to_the_lease(bench):
 
     assert bench.order(payment_id)["status"] == "sent"
     assert sum(bench.paused) < 60  # within the margin of the lease
+
+
+class ReadEngine:
+    """An engine of readers that can be gone."""
+
+    def __init__(self, engine):
+        self.engine, self.is_gone = engine, False
+
+    def connect(self):
+        if self.is_gone:
+            raise GONE
+        return self.engine.connect()
+
+
+def test_a_database_gone_before_the_call_means_that_nobody_was_asked(bench, monkeypatch):
+    payment_id = bench.paid()
+    read = ReadEngine(bench.engines.read)
+    worker = bench.new_worker(Engines(write=bench.engines.write, read=read))
+
+    def at(point):  # it comes back when the answer is to be written
+        read.is_gone = point is CrashPoint.ATTEMPT_COMMITTED
+
+    with monkeypatch.context() as patch:
+        patch.setattr(order_worker, "crash_point", at)
+        worker.work_on(bench.order(payment_id)["id"])
+    assert calin(bench).asked() == []
+    [(_, outcome, *_)] = bench.attempts(payment_id)
+    assert outcome == "not_sent"
+
+    calin(bench).generate.append(energy_grant())
+    bench.later(minutes=1)
+    worker.work_on(bench.order(payment_id)["id"])
+    assert bench.codes(payment_id) == [CODE]
 
 
 @pytest.mark.parametrize("after_commit", [False, True], ids=["commit failed", "answer lost"])

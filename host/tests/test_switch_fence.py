@@ -217,6 +217,41 @@ def test_a_worker_that_comes_back_late_ends_no_lease_but_its_own(bench):
     assert seen == [(None, timedelta(seconds=50), timedelta(seconds=50))]
 
 
+def sleeper(bench, meanwhile):
+    """Return a worker whose machine sleeps once its call was announced."""
+
+    class Sleeper(Switcher):
+        def _announce(self, switch_id, asking):
+            call = super()._announce(switch_id, asking)
+            meanwhile()
+            return call
+
+    return Sleeper(bench.resources())
+
+
+def test_a_worker_that_slept_before_its_call_switches_nothing(bench):
+    """A payment came meanwhile, and another worker brought the bike to what it should be."""
+
+    def others_go_on():
+        bench.order()
+        bench.later(seconds=100)
+        bench.switch(bench.two)
+
+    bench.switch(sleeper(bench, others_go_on))
+
+    assert (bench.vendor.asked, bench.vendor.on) == ([True, True], True)
+
+
+def test_a_worker_that_slept_alone_switches_nothing_and_looks_again(bench):
+    bench.switch(sleeper(bench, lambda: bench.later(seconds=100)))
+    assert (bench.vendor.asked, bench.vendor.on) == ([], True)
+
+    bench.later(minutes=1)
+    bench.switch(bench.two)
+
+    assert (bench.vendor.on, bench.known()) == (False, (False, None, None))
+
+
 def test_a_payment_during_an_orders_switching_has_the_bike_switched_on_after_all(bench):
     """An order's *on* waits for no lease; the switcher's *off* comes between it and its grant."""
 

@@ -12,8 +12,10 @@ from host.tests.api.telecoms import SERIAL, Telecom, pushing_config
 from mpm_core import SimulatedReply
 from mpm_core.simulation.server import serve
 from mpm_host.access.roles import Role
+from mpm_host.crash_points import CrashPoint
 from mpm_host.database import tables as t
 from mpm_host.database.outbox_tables import pushes, tellings
+from mpm_host.pushes import push_worker
 from mpm_host.pushes.push_rules import UNBOOKABLE
 from mpm_host.pushes.push_store import announce, hear_of_push, load_push
 from tests.kit.acme_pay import AcmePaySimulator
@@ -165,6 +167,37 @@ def test_a_worker_that_died_while_asking_never_sends_again(telecom, monkeypatch)
     telecom.simulator.answer_push(key, "paid")  # it had been sent after all
     assert telecom.work(push_id, seconds=30)["status"] == "requested"  # its lease is not over
     assert telecom.work(push_id, minutes=5)["status"] == "paid"
+    assert telecom.simulator.prompts == []
+
+
+def sleep_when_announced(monkeypatch, meanwhile):
+    """Let the next worker sleep between its commit and its call, as a paused machine does."""
+    due = [meanwhile]
+
+    def at(point):
+        if point is CrashPoint.PUSH_ANNOUNCED and due:
+            due.pop()()
+
+    monkeypatch.setattr(push_worker, "crash_point", at)
+
+
+def test_a_worker_that_slept_prompts_nobody(telecom, monkeypatch):
+    push_id, _ = telecom.push()
+    sleep_when_announced(monkeypatch, lambda: telecom.clock.move(minutes=10))
+    found = telecom.work(push_id)
+    assert telecom.simulator.prompts == []
+    assert (found["status"], found["detail"]) == (
+        "failed", "The worker slept before it sent it; nothing was sent.",
+    )  # fmt: skip
+
+
+def test_a_worker_that_slept_while_another_looked_prompts_nobody(telecom, monkeypatch):
+    push_id, _ = telecom.push()
+    seen = []
+    sleep_when_announced(
+        monkeypatch, lambda: seen.append(telecom.work(push_id, minutes=10)["status"])
+    )
+    assert [telecom.work(push_id)["status"]] == seen
     assert telecom.simulator.prompts == []
 
 

@@ -335,7 +335,7 @@ def rest(connection: Connection, order: OrderRecord, until: datetime | None) -> 
 
 
 def last_sent_at(connection: Connection, order_id: str) -> datetime | None:
-    """Return when an order's manufacturer was asked for it the last time."""
+    """Return when the last attempt at an order was made."""
     a = t.attempts.c
     query = sa.select(a.at).where(a.order_id == order_id).order_by(a.number.desc()).limit(1)
     return connection.execute(query).scalar()

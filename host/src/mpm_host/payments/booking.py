@@ -97,16 +97,16 @@ class _Batch:
 
     def _addressed(self, commands: Sequence[Command]) -> Sequence[DeviceKey]:
         """Return the devices that payments of the batch may be for."""
-        keys, is_any_said_here = [], False
+        keys, needs_validations = [], False
         for command in commands:
             if isinstance(command, Accept):
                 record = self._payments.find(command.keys)
                 serial = command.request.serial or (record.serial if record else None)
                 is_for_sale = record is not None and record.plan_id is not None
-                is_any_said_here |= serial is None
+                needs_validations |= serial is None
                 if serial is not None and not is_for_sale:
                     keys.append((command.instance.company_id, serial))
-        if is_any_said_here:  # its validation waits beside it, and is no row yet
+        if needs_validations:  # one may wait beside its payment, and is no row yet
             keys += [
                 (command.instance.company_id, command.request.serial)
                 for command in commands
