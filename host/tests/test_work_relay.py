@@ -195,6 +195,21 @@ def test_only_work_that_the_engine_takes_ends_the_problem(bench, watched):
     assert watched.relay.problem() == ""
 
 
+def test_what_is_not_asked_any_more_is_no_problem_for_ever(bench, watched):
+    """Another process did the work; who asks whether this one is ready would send it none."""
+    watched.fail_at(0)
+    watched.fail_at(31)
+    set_due(bench, bench.clock() + timedelta(hours=1))
+    watched.seconds += 300
+    assert watched.look() == []
+    assert watched.relay.problem() == "the job engine has taken no work for 331 s"
+    watched.seconds += 1
+    assert watched.relay.problem() == ""
+    set_due(bench, bench.clock())
+    assert [watched.fail_at(seconds) for seconds in (400, 430)] == ["", ""]
+    assert watched.fail_at(431) == "the job engine has taken no work for 31 s"
+
+
 def test_one_failure_of_the_engine_is_no_problem_however_long_nothing_is_due_then(bench, watched):
     watched.fail_at(0)
     set_due(bench, bench.clock() + timedelta(hours=1))

@@ -26,6 +26,7 @@ from mpm_host.work_sources import SOURCES, WorkSource, any_due
 __all__ = ["Relay", "piece_name"]
 
 _SILENCE = 30.0  # seconds after which something is wrong with it
+_PAST = 300.0  # seconds after which a failure of the engine says nothing of it any more
 _LOOKS_TO_BEGIN = 10  # of the engine's: what was not begun here by then may be another process's
 _GATHER = 0.5  # of the engine's pace: slots that come free one by one are filled together
 
@@ -104,6 +105,8 @@ class Relay:
             return ""
         first, last = self._refused
         if last - first <= _SILENCE:  # once or twice is chance
+            return ""
+        if now - last > _PAST:  # another process did what was due; asked again, it would say so
             return ""
         return f"the job engine has taken no work for {now - first:.0f} s"
 
@@ -258,6 +261,6 @@ class Relay:
             yield
         except Exception:
             now = self._monotonic()
-            first, _ = self._refused or (now, now)
-            self._refused = (first, now)
+            first, last = self._refused or (now, now)
+            self._refused = (first if now - last <= _PAST else now, now)
             raise
