@@ -8,8 +8,9 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from mpm_core import ProcessRequest, Reply
+from mpm_core import Decision, ProcessRequest, Reply
 from mpm_host.database import tables as t
+from mpm_host.imports.imports import ImportOptions, RowStatus, import_file
 from mpm_host.payments.booking import Accept, Book
 from mpm_host.refusals import ServiceRefused
 from mpm_host.registration.device_changes import DeviceChange, change_device
@@ -101,3 +102,34 @@ def test_whoever_takes_a_device_away_waits_for_its_payment_and_sees_its_order(en
 
     assert refusals == ["payment_open"]
     assert company.rows(t.devices, "id", "customer_id")[-1] == (made.device_id, made.customer_id)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_payment_waits_for_no_import_of_its_customers_devices(engines, tmp_path):
+    """All or nothing is one transaction, which may take long."""
+    company = SmallCompany(engines)
+    company.meter(METER)
+    book = Book(vault=company.vault, clock=lambda: company.now, directory=lambda: company.directory)
+    path = tmp_path / "devices.csv"
+    path.write_text(
+        "cluster,mini_grid,village,name,surname,phone,device_kind,serial,manufacturer,"
+        "tariff,tariff_price\n"
+        "Kagera,Muleba,Kimwani,Asha,Juma,0712345678,meter,47001111111,calin,"
+        "Imported,1500\n"
+    )
+    booked = []
+
+    def pay_meanwhile(row):
+        booked.append(row.status)
+        with engines.write.begin() as connection:
+            connection.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+            [outcome] = book(connection, [accept(company, "R1")])
+        booked.append(outcome.decision)
+
+    options = ImportOptions(all_or_nothing=True)
+    summary = import_file(engines, company.context, path, options, pay_meanwhile)
+
+    assert booked == [RowStatus.CREATED, Decision.ACCEPTED]
+    assert summary.written
+    with engines.read.connect() as connection:
+        assert [str(difference) for difference in verify(connection)] == []

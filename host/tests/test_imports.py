@@ -16,6 +16,7 @@ from mpm_host.database import tables as t
 from mpm_host.imports.import_batch import BatchDecisions
 from mpm_host.imports.import_columns import COLUMNS
 from mpm_host.imports.imports import ImportOptions, ImportSummary, RowReport, RowStatus, import_file
+from mpm_host.registration.customer_deletion import delete_customer
 from tests.support.small_company import SmallCompany
 
 CREATED, UNCHANGED, ERROR = RowStatus.CREATED, RowStatus.UNCHANGED, RowStatus.ERROR
@@ -387,6 +388,68 @@ def test_a_batch_is_decided_again_when_somebody_else_writes_the_same(
     assert summary == ImportSummary(created=1, unchanged=0, errors=0, written=True)
     assert len(tries) == 2
     assert len(company.rows(t.devices)) == 1
+
+
+def delete_the_customer(company):
+    [(customer_id,)] = company.rows(t.customers, "id")
+    with company.engines.write.begin() as connection:
+        delete_customer(
+            connection, company.directory, company.record, customer_id, company.now,
+            keep_balance=False,
+        )  # fmt: skip
+
+
+def owners(company):
+    """Return the serials of devices, and whether their owners were deleted."""
+    d, c = t.devices.c, t.customers.c
+    query = (
+        sa.select(d.serial, c.deleted_at.is_not(None))
+        .select_from(t.devices.outerjoin(t.customers, c.id == d.customer_id))
+        .order_by(d.serial)
+    )
+    with company.engines.read.connect() as connection:
+        return [(serial, bool(deleted)) for serial, deleted in connection.execute(query)]
+
+
+NEXT_METER = {**METER, "serial": "47001234568"}
+
+
+def test_a_customer_deleted_between_two_batches_gets_nothing_more(company, tmp_path, monkeypatch):
+    monkeypatch.setattr("mpm_host.imports.imports._BATCH", 1)
+    path = tmp_path / "devices.csv"
+    lines = [NAMES, *([row.get(name, "") for name in NAMES] for row in (METER, NEXT_METER))]
+    path.write_text("\n".join(",".join(line) for line in lines))
+
+    def report(row):
+        if row.row == 2:  # the first: its batch is committed
+            delete_the_customer(company)
+
+    summary = import_file(company.engines, company.context, path, BY_ROWS, report)
+
+    assert (summary.created, summary.errors) == (2, 0)
+    assert owners(company) == [("47001234567", False), ("47001234568", False)]
+    assert len(company.rows(t.customers)) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_customer_deleted_after_a_batch_was_decided_gets_nothing_more(
+    company, imported, monkeypatch
+):
+    imported(METER)
+    write, tries = BatchDecisions.write, []
+
+    def write_late(decisions, connection):
+        tries.append(decisions)
+        if len(tries) == 1:
+            delete_the_customer(company)
+        write(decisions, connection)
+
+    monkeypatch.setattr(BatchDecisions, "write", write_late)
+    summary, _ = imported(NEXT_METER)
+
+    assert (summary.created, len(tries)) == (1, 2)
+    assert owners(company) == [("47001234567", False), ("47001234568", False)]
+    assert len(company.rows(t.customers)) == 2
 
 
 def test_two_imports_at_once_land_every_row_once(company, tmp_path):

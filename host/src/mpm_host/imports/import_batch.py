@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from mpm_core import DeviceKind
 from mpm_host.database import tables as t
+from mpm_host.database.lists import among, as_list
 from mpm_host.identifiers import new_identifier
 from mpm_host.imports.import_details import typed_details
 from mpm_host.imports.import_lookup import BatchKnowledge
@@ -38,9 +39,13 @@ from mpm_host.registration.registration_values import (
 )
 from mpm_host.registration.tariff_book import StoredTariff, tariff_rows
 
-__all__ = ["BatchDecisions", "decide"]
+__all__ = ["BatchDecisions", "CustomerDeletedError", "decide"]
 
 _Named = TypeVar("_Named", StoredTariff, StoredAppliance)
+
+
+class CustomerDeletedError(Exception):
+    """A customer of the batch was deleted after it was decided; decide again."""
 
 
 @attrs.define(kw_only=True)
@@ -208,7 +213,9 @@ class BatchDecisions:
 
         Raises:
             sqlalchemy.exc.IntegrityError: somebody else wrote the same meanwhile; decide again.
+            CustomerDeletedError: as said.
         """
+        self._keep_customers(connection)
         company, now = self._context.company, self._context.now
         for table, length in ((t.clusters, 1), (t.mini_grids, 2), (t.villages, 3)):
             _insert(connection, table, self._place_rows(length))
@@ -223,6 +230,18 @@ class BatchDecisions:
         _insert(connection, t.appliances, appliances)
         by_serial = sorted(self._registrations, key=lambda writes: str(writes.device["serial"]))
         insert_registrations(connection, by_serial)
+
+    def _keep_customers(self, connection: Connection) -> None:
+        """Let nobody delete the customers of the batch; payments of theirs do not wait."""
+        c = t.customers.c
+        owners = {writes.registered.customer_id for writes in self._registrations}
+        new = {known.id for known in self._customers.values()}
+        if not (wanted := owners - new):
+            return
+        query = sa.select(c.id).where(among(c.id, "ids"), c.deleted_at.is_(None)).order_by(c.id)
+        locked = query.with_for_update(read=True, key_share=True)
+        if len(connection.scalars(locked, {"ids": as_list(wanted)}).all()) < len(wanted):
+            raise CustomerDeletedError
 
     def _place_rows(self, length: int) -> list[dict[str, object]]:
         parent = {2: "cluster_id", 3: "mini_grid_id"}.get(length)

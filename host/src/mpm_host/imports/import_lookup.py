@@ -46,9 +46,23 @@ class BatchKnowledge:
 
 
 def look_up(
-    connection: Connection, company: CompanyRecord, memory: FileMemory, rows: Sequence[ImportRow]
+    connection: Connection,
+    company: CompanyRecord,
+    memory: FileMemory,
+    rows: Sequence[ImportRow],
+    *,
+    landed: bool,
 ) -> BatchKnowledge:
-    """Find what rows name: what rows before them made, and above all what the database has."""
+    """Find what rows name: in the database, and what rows before them would have made.
+
+    Args:
+        connection: to the database.
+        company: whose rows they are.
+        memory: of the rows before.
+        rows: of one batch.
+        landed: what rows before made is in the database, and only that: somebody may have deleted
+            it meanwhile.
+    """
     phones = {row.phone.e164 for row in rows}
     serials = {row.serial for row in rows}
     named = _named(row.tariff for row in rows)
@@ -57,13 +71,22 @@ def look_up(
     appliances = find_appliances(
         connection, company, names={row.appliance for row in rows if row.appliance}
     )
-    return BatchKnowledge(
-        places=memory.places | _places(connection, company, {row.place for row in rows}),
-        tariffs=memory.tariffs | {tariff.name: tariff for tariff in tariffs.values()},
-        appliances=memory.appliances | {found.name: found for found in appliances.values()},
-        customers=memory.customers_of(phones) | _customers(connection, company, phones),
+    known = BatchKnowledge(
+        places=_places(connection, company, {row.place for row in rows}),
+        tariffs={tariff.name: tariff for tariff in tariffs.values()},
+        appliances={found.name: found for found in appliances.values()},
+        customers=_customers(connection, company, phones),
         devices=_devices(connection, company, serials),
         rows=memory.rows_of(serials),
+    )
+    if landed:
+        return known
+    return attrs.evolve(
+        known,
+        places=memory.places | known.places,
+        tariffs=memory.tariffs | known.tariffs,
+        appliances=memory.appliances | known.appliances,
+        customers=memory.customers_of(phones) | known.customers,
     )
 
 

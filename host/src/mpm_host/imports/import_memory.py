@@ -1,5 +1,7 @@
 """What an import remembers of the rows it has been through, so that a dry run knows them too.
 
+An import that writes reads back what landed, and heeds only which serials there were.
+
 Serials and customers are as many as rows: they go to a temporary file of their own, so memory stays
 flat. Places, tariffs and appliances are few.
 """
@@ -36,7 +38,7 @@ class KnownCustomer:
 
 
 class FileMemory:
-    """What rows before made; rows of the database say the same once they have landed."""
+    """What rows before made, or would have made."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

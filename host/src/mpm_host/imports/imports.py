@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from mpm_host.database.engines import Engines
 from mpm_host.database.turns import wait_for_turn
-from mpm_host.imports.import_batch import BatchDecisions, decide
+from mpm_host.imports.import_batch import BatchDecisions, CustomerDeletedError, decide
 from mpm_host.imports.import_lookup import look_up
 from mpm_host.imports.import_memory import FileMemory, file_memory
 from mpm_host.imports.import_reader import FileShape, RawRow, inspect_file, read_rows
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _BATCH = 1000  # rows of one transaction: payments wait no longer than for one of them
-_TRIES = 5  # of a batch, when somebody registers the same at the same time
+_TRIES = 5  # of a batch, when somebody registers or deletes the same at the same time
 
 Report = Callable[[RowReport], None]
 
@@ -141,7 +141,7 @@ class _Run:
         """Decide rows and write nothing; each batch sees the database as it is then."""
         for batch in batches:
             with self._engines.read.connect() as connection:
-                self._close(*self._decide(connection, batch))
+                self._close(*self._decide(connection, batch, landed=False))
 
     def write_each(self, batches: Iterator[Sequence[RawRow]]) -> None:
         """Write the good rows, a transaction per batch."""
@@ -170,11 +170,11 @@ class _Run:
     ) -> tuple[list[RowReport], BatchDecisions]:
         self._wait_for_other_imports(connection)
         for tried in range(_TRIES):
-            refused, decisions = self._decide(connection, batch)
+            refused, decisions = self._decide(connection, batch, landed=True)
             try:
                 with connection.begin_nested():
                     decisions.write(connection)
-            except sa.exc.IntegrityError:
+            except (sa.exc.IntegrityError, CustomerDeletedError):
                 if tried + 1 == _TRIES:
                     raise
             else:
@@ -186,10 +186,10 @@ class _Run:
         wait_for_turn(connection, f"mpm_import writing {self._context.company.id}")
 
     def _decide(
-        self, connection: Connection, batch: Sequence[RawRow]
+        self, connection: Connection, batch: Sequence[RawRow], *, landed: bool
     ) -> tuple[list[RowReport], BatchDecisions]:
         rows, refused = self._read(batch)
-        known = look_up(connection, self._context.company, self._memory, rows)
+        known = look_up(connection, self._context.company, self._memory, rows, landed=landed)
         return refused, decide(self._context, known, rows)
 
     def _read(self, batch: Sequence[RawRow]) -> tuple[list[ImportRow], list[RowReport]]:

@@ -260,7 +260,8 @@ class OrderWorker:
         with self._resources.engines.write.begin() as connection:
             payment = lock_payment(connection, order.payment_id)
             current = load_order(connection, order.id, now)
-            if current is not None and current.fence == order.fence:
+            is_as_it_was = current is not None and current.fence == order.fence
+            if is_as_it_was and not payment.reversing:
                 tell_delay(connection, self._resources.vault, payment, now)
 
 

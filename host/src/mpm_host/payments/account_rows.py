@@ -49,7 +49,7 @@ _CUSTOMERS = (
     .where(among(_CUSTOMER.id, "ids"))
     .order_by(_CUSTOMER.id)
 )
-_LOCKED_CUSTOMERS = _CUSTOMERS.with_for_update()
+_LOCKED_CUSTOMERS = _CUSTOMERS.with_for_update(key_share=True)
 _DEVICES = (
     sa.select(
         _DEVICE.id, _DEVICE.serial, _DEVICE.kind, _DEVICE.customer_id, _DEVICE.instance_id,

@@ -49,10 +49,14 @@ def lock_payment(connection: Connection, payment_id: str) -> LockedPayment:
 
 
 def lock_customer_of(connection: Connection, payment_id: str) -> None:
-    """Take the customer of a payment."""
+    """Take the customer of a payment.
+
+    Others may still refer to the customer, here and everywhere but where one is deleted: a long
+    import of their further devices holds up no payment.
+    """
     owner = sa.select(t.payments.c.customer_id).where(t.payments.c.id == payment_id)
     query = sa.select(t.customers.c.id).where(t.customers.c.id == owner.scalar_subquery())
-    connection.execute(query.with_for_update())
+    connection.execute(query.with_for_update(key_share=True))
 
 
 def lock_device(connection: Connection, device_id: str) -> None:

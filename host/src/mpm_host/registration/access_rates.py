@@ -80,7 +80,7 @@ def _lock_owners(connection: Connection, company: CompanyRecord, tariff_id: str)
         d.company_id == company.id, d.tariff_id == tariff_id, d.customer_id.is_not(None)
     )
     query = sa.select(c.id).where(c.company_id == company.id, c.id.in_(owners)).order_by(c.id)
-    return set(connection.scalars(query.with_for_update()))
+    return set(connection.scalars(query.with_for_update(key_share=True)))
 
 
 def _debts(  # noqa: PLR0913, PLR0917 - as `book_passed`

@@ -90,7 +90,7 @@ def _lock(connection: Connection, company: CompanyRecord, customer_id: str) -> b
     """Take the customer's row and tell whether they were deleted before."""
     c = t.customers.c
     query = sa.select(c.deleted_at).where(c.company_id == company.id, c.id == customer_id)
-    row = connection.execute(query.with_for_update()).first()
+    row = connection.execute(query.with_for_update()).first()  # nobody refers to them meanwhile
     if row is None:
         raise ServiceRefused(
             RefusalCode.UNKNOWN_CUSTOMER,

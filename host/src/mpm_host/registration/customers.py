@@ -81,7 +81,7 @@ def lock_customers(connection: Connection, company: CompanyRecord, ids: set[str]
         .where(c.company_id == company.id, c.id.in_(sorted(ids)), c.deleted_at.is_(None))
         .order_by(c.id)
     )
-    found = set(connection.scalars(query.with_for_update()))
+    found = set(connection.scalars(query.with_for_update(key_share=True)))
     for missing in sorted(ids - found):
         raise ServiceRefused(
             RefusalCode.UNKNOWN_CUSTOMER,

@@ -151,7 +151,7 @@ def _ids(
     query = sa.select(table.c.id).where(table.c.company_id == company.id, table.c.id.in_(wanted))
     if table is t.customers:  # a deleted one gets nothing new
         query = query.where(t.customers.c.deleted_at.is_(None))
-    return set(connection.scalars(query.with_for_update() if lock else query))
+    return set(connection.scalars(query.with_for_update(key_share=True) if lock else query))
 
 
 def _taken_serials(connection: Connection, company: CompanyRecord, serial: str) -> set[str]:

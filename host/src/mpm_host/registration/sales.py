@@ -88,7 +88,7 @@ def _lock_customer(connection: Connection, company: CompanyRecord, customer_id: 
     query = sa.select(c.id).where(
         c.id == customer_id, c.company_id == company.id, c.deleted_at.is_(None)
     )
-    if connection.execute(query.with_for_update()).first() is None:
+    if connection.execute(query.with_for_update(key_share=True)).first() is None:
         raise ServiceRefused(
             RefusalCode.UNKNOWN_CUSTOMER,
             f"The company has no customer with id {customer_id[:64]!r}.",
