@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mpm_core import SimulatedPayment
 from mpm_host.clock import system_clock
 from mpm_host.database import tables as t
 from mpm_host.demo.simulated_world import simulated_world
+from mpm_host.identifiers import new_identifier
 from mpm_host.payments.access_accrual import AccessAccrual
 from mpm_host.payments.customer_accounts import AccountMovedError
 
@@ -114,3 +116,46 @@ def test_a_meter_that_changes_hands_meanwhile_is_left_to_the_next_run(world, mon
 
     accrual(world).run()  # or the host's own, if it was faster
     assert len(debts_of(world, "47000124686")) == 1
+
+
+def test_a_meter_whose_rows_cannot_be_holds_up_no_other(world):
+    tariff = world.tariff("Odd", "100", access_rate="200")
+    serials = ["47000124637", "47000124645", "47000124652"]
+    for number, serial in enumerate(serials):
+        phone = f"+25578123006{number}"
+        world.customer_with_meter("Dalili", phone, serial, tariff, days_ago=8)
+    charge_already(world, serials[1])
+
+    with capture_logs() as logged:
+        assert accrual(world).run() == 2
+
+    assert [len(debts_of(world, serial)) for serial in serials] == [1, 1, 1]
+    d = t.devices.c
+    with world.host.engines.read.connect() as connection:
+        odd = connection.scalar(sa.select(d.id).where(d.serial == serials[1]))
+    assert logged == [
+        {"event": "accrual_failed", "log_level": "error", "device": odd, "error": "IntegrityError"}
+    ]
+    forget_charge(world, serials[1])
+    assert accrual(world).run() == 1
+
+
+def charge_already(world, serial):
+    """Write the debt that is to come, as nobody may."""
+    d = t.devices.c
+    with world.host.engines.write.begin() as connection:
+        meter = connection.execute(sa.select(t.devices).where(d.serial == serial)).one()
+        connection.execute(
+            sa.insert(t.access_debts).values(
+                id=new_identifier(), company_id=meter.company_id, customer_id=meter.customer_id,
+                device_id=meter.id, due_on=meter.access_due_on, amount=1, remaining=1,
+                currency="TZS",
+            )
+        )  # fmt: skip
+
+
+def forget_charge(world, serial):
+    a, d = t.access_debts.c, t.devices.c
+    meter = sa.select(d.id).where(d.serial == serial)
+    with world.host.engines.write.begin() as connection:
+        connection.execute(sa.delete(t.access_debts).where(a.device_id == meter.scalar_subquery()))

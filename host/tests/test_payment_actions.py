@@ -14,8 +14,13 @@ from mpm_host.actions.action_refusals import ActionCode
 from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.database import tables as t
-from mpm_host.refusals import ServiceRefused
+from mpm_host.directory import InstanceState
+from mpm_host.orders import order_worker
+from mpm_host.refusals import RefusalCode, ServiceRefused
+from mpm_host.registration.customers import CustomerDetails, create_customer
+from mpm_host.registration.device_changes import DeviceChange, change_device
 from mpm_host.registration.plan_terms import PlanTerms
+from mpm_host.registration.sales import SaleRequest, sell
 from tests.support.order_bench import (
     TAKEN_BACK,
     OrderBench,
@@ -459,6 +464,65 @@ def test_releasing_a_refused_reissue_gives_no_credit_for_what_was_delivered(desk
     assert desk.credit() == 0
     assert desk.codes(payment_id) == [CODE]
     assert desk.differences() == []
+
+
+def give_away(desk):
+    """Move the only device to another customer."""
+    [(device_id,)], [(village_id, *_)] = desk.rows(t.devices, "id"), desk.rows(t.villages, "id")
+    neighbour = CustomerDetails(
+        name="Neema", surname="Mushi", phone="0712999999", village_id=village_id
+    )
+    with desk.engines.write.begin() as connection:
+        owner = create_customer(connection, desk.record, neighbour, desk.now)
+        change_device(connection, desk.record, device_id, DeviceChange(customer_id=owner), desk.now)
+
+
+def sell_again(desk):
+    """Sell the only home system anew to the customer who has paid it off."""
+    [(customer_id, serial)] = desk.rows(t.devices, "customer_id", "serial")
+    [(appliance_id,)] = desk.rows(t.appliances, "id")
+    request = SaleRequest(
+        customer_id=customer_id,
+        appliance_id=appliance_id,
+        device_serial=serial,
+        terms=PlanTerms(cost=desk.money("300000"), instalments=10),
+    )
+    with desk.engines.write.begin() as connection:
+        sell(connection, desk.record, request, desk.now)
+
+
+MOVED = (
+    ActionCode.DEVICE_MOVED,
+    (
+        "Device 12345678 does not belong to the customer of payment {} any more; its owner would "
+        "get what they paid for."
+    ),
+)
+OWES = (
+    RefusalCode.PLAN_OPEN,
+    "Device 12345678 is not paid off: its customer owes something on a sale of it.",
+)
+
+
+@pytest.mark.parametrize("asked_before", [False, True], ids=["proposed late", "approved late"])
+@pytest.mark.parametrize(
+    ("happens", "refusal"),
+    [pytest.param(give_away, MOVED, id="moved"), pytest.param(sell_again, OWES, id="sold again")],
+)
+def test_nobody_gets_what_the_owner_or_sale_before_them_paid_for(
+    desk, happens, refusal, asked_before
+):
+    desk.home("12345678", sale=PlanTerms(cost=desk.money("1000"), instalments=2))
+    payment_id = desk.pay("12345678", "1000", "R1")
+    desk.scripts["sunking"].generate.append(unlock_grant())
+    desk.work(payment_id)
+    if asked_before:
+        desk.act("reissue", payment_id)
+    happens(desk)
+
+    verb, by = ("approve", BARAKA) if asked_before else ("reissue", ANNA)
+    code, message = refusal
+    assert refused(desk, verb, payment_id, by=by) == (code, message.format(payment_id))
 
 
 def test_a_payment_without_a_token_has_none_to_reissue(desk):
@@ -972,3 +1036,23 @@ def test_a_payment_is_settled_only_when_the_other_device_is_unlocked_too(desk):
     assert desk.status(payment_id) == ("settled", False, "")
     assert desk.told(payment_id)[-1] == ("Device 11111111 is paid off and unlocked. Token: *9 999#")
     assert desk.differences() == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_no_token_is_said_to_be_on_its_way_once_its_payment_is_taken_back(desk, monkeypatch):
+    """The reversal comes between the worker's look at the order and its lock."""
+    payment_id = desk.lost()
+    desk.later(minutes=3)
+    desk.change_instance("calin", state=InstanceState.REMOVED)
+    lock_payment, reversals = order_worker.lock_payment, []
+
+    def lock_late(connection, payment_id):
+        if not reversals:
+            reversals.append(desk.act("reverse", payment_id))
+        return lock_payment(connection, payment_id)
+
+    monkeypatch.setattr(order_worker, "lock_payment", lock_late)
+    desk.work(payment_id)
+
+    assert reversals == [True]
+    assert desk.told(payment_id) == []

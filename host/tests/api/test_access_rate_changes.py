@@ -92,6 +92,33 @@ def test_a_boundary_of_today_is_the_old_rates(installation, shop, clock):
     assert next_due(shop) == str(on(8))
 
 
+@pytest.mark.parametrize(
+    ("rate", "days"), [pytest.param(DAILY, 1, id="daily"), pytest.param(WEEKLY, 9, id="weekly")]
+)
+@pytest.mark.parametrize("what", ["tariff", "device"])
+def test_days_charged_by_a_clock_that_was_ahead_are_not_charged_again(
+    installation, shop, clock, rate, days, what
+):
+    tariff, other = shop.tariff(access_rate=rate), shop.tariff("Other", access_rate=rate)
+    shop.meter(tariff_id=tariff)
+    clock.move(days=days)
+    assert accrue(installation) == 1
+    [(charged, _)] = debts(installation)
+    clock.move(days=-days)
+
+    if what == "tariff":
+        change(shop, tariff, {**rate, "amount": "30"})
+    else:
+        [device] = shop.api.ok("GET", "/devices", serial=SERIAL)["items"]
+        shop.api.ok("PATCH", f"/devices/{device['id']}", {"tariff_id": other})
+
+    period = timedelta(days=rate["period_days"])
+    assert next_due(shop) == str(charged + period)
+    clock.move(days=days + rate["period_days"])
+    accrue(installation)
+    assert [day for day, _ in debts(installation)] == [charged, charged + period]
+
+
 def test_removing_the_rate_ends_accrual(installation, shop, clock):
     tariff = shop.tariff(access_rate=WEEKLY)
     shop.meter(tariff_id=tariff)

@@ -13,6 +13,7 @@ from mpm_host.access.roles import PERMISSIONS, Role
 from mpm_host.database import tables as t
 from mpm_host.database.access_tables import idempotency
 from mpm_host.web.api.all_operations import OPERATIONS
+from mpm_host.web.api.idempotency import RequestKey, claim
 
 CLUSTER = b'{"name": "Kagera"}'
 
@@ -163,6 +164,18 @@ def test_an_old_key_is_forgotten(umeme, clock):
     umeme.ok("POST", "/clusters", {"name": "A"}, headers=with_key("k1"))
     clock.move(days=4)
     umeme.ok("POST", "/clusters", {"name": "B"}, headers=with_key("k1"))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whoever_deletes_old_keys_in_a_long_change_holds_nobody_up(installation, umeme, clock):
+    umeme.ok("POST", "/clusters", {"name": "A"}, headers=with_key("k1"))
+    clock.move(days=4)
+    key = RequestKey(scope="another", key="k2", digest="another")
+    host = installation.host
+    with host.engines.write.begin() as long_change:
+        claim(long_change, key, host.vault, clock())
+        umeme.ok("POST", "/clusters", {"name": "B"}, headers=with_key("k3"))
+        umeme.ok("POST", "/clusters", {"name": "C"}, headers=with_key("k4"))
 
 
 def test_one_request_sent_many_times_at_once_is_done_once(umeme):

@@ -19,6 +19,7 @@ class ActionCode(StrEnum):
     PAYMENT_REVERSING = "payment_reversing"
     # what is there does not allow it
     NO_TOKEN = "no_token"  # noqa: S105 - a fact about a payment
+    DEVICE_MOVED = "device_moved"
     NO_MESSAGE = "no_message"
     TOO_MANY_MESSAGES = "too_many_messages"
     TOKEN_INVALID = "token_invalid"  # noqa: S105 - as above

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mpm_core import Delivery, Device, DeviceKind, Grant, PaymentStatus, Secret
+import sqlalchemy as sa
+
+from mpm_core import ChargeKind, Delivery, Device, DeviceKind, Grant, PaymentStatus, Secret
 from mpm_core.company_plugins.answer_checks import check_grant
 from mpm_host.actions.action_basics import Action, ActionOn
 from mpm_host.actions.action_refusals import ActionCode
@@ -21,13 +23,14 @@ from mpm_host.actions.proposals import (
     open_proposal,
     propose,
 )
+from mpm_host.database import tables as t
 from mpm_host.directory import Directory, InstanceRecord
 from mpm_host.orders.order_changes import follow
 from mpm_host.orders.order_rules import OrderFacts, OrderStatus, Step
 from mpm_host.orders.order_steps import StepWriter, has_token, knows_codes
 from mpm_host.orders.order_store import OrderPurpose, OrderRecord
 from mpm_host.payments.payment_progress import refresh_payment
-from mpm_host.refusals import ServiceRefused
+from mpm_host.refusals import RefusalCode, ServiceRefused
 
 __all__ = [
     "approve",
@@ -135,7 +138,8 @@ def propose_reissue(on: ActionOn) -> bool:
         Whether anything was done.
 
     Raises:
-        ServiceRefused: the payment is not settled, or no token came of it.
+        ServiceRefused: the payment is not settled, no token came of it, or its device is another
+            customer's or sold anew since.
     """
     if on.payment.status is not PaymentStatus.SETTLED and on.was_last(Action.APPROVE_REISSUE):
         return False
@@ -146,7 +150,9 @@ def propose_reissue(on: ActionOn) -> bool:
         raise ServiceRefused(
             ActionCode.NO_TOKEN, f"No token came of payment {on.payment.id}; none can be reissued."
         )
-    return _propose(on, (own or issued)[0], ProposalKind.REISSUE, Action.PROPOSE_REISSUE)
+    order = (own or issued)[0]
+    _refuse_moved(on, order)
+    return _propose(on, order, ProposalKind.REISSUE, Action.PROPOSE_REISSUE)
 
 
 def approve(on: ActionOn, writer: StepWriter) -> bool:
@@ -156,7 +162,8 @@ def approve(on: ActionOn, writer: StepWriter) -> bool:
         Whether anything was done.
 
     Raises:
-        ServiceRefused: nothing is proposed, or by the same person.
+        ServiceRefused: nothing is proposed, or by the same person, or the device of a reissue is
+            another customer's or sold anew since.
     """
     orders = {order.id: order for order in on.take_orders()}
     proposal = open_proposal(on.connection, on.payment.id)
@@ -172,6 +179,7 @@ def approve(on: ActionOn, writer: StepWriter) -> bool:
     order = orders[proposal.order_id]
     if proposal.kind is ProposalKind.REISSUE:
         on.refuse_reversing("reissued")
+        _refuse_moved(on, order)
         follow(on.connection, order, OrderPurpose.REISSUE, on.actor.at)
         refresh_payment(on.connection, on.payment.id, on.actor.at)
     else:
@@ -179,6 +187,33 @@ def approve(on: ActionOn, writer: StepWriter) -> bool:
         writer.write(on.connection, order, step, on.actor.at)
     on.note(_APPROVALS[proposal.kind], {"order": order.id, "proposed_by": proposal.proposed_by})
     return True
+
+
+def _refuse_moved(on: ActionOn, order: OrderRecord) -> None:
+    """Refuse what would give a locked device's next owner, or sale, what the one before paid for.
+
+    Raises:
+        ServiceRefused: `device_moved`, `plan_open`.
+    """
+    d, o, p, r = t.devices.c, t.orders.c, t.plans.c, t.plan_rows.c
+    is_theirs = sa.select(o.customer_id == d.customer_id).join(t.devices, d.id == o.device_id)
+    if not on.connection.scalar(is_theirs.where(o.id == order.id)):
+        raise ServiceRefused(
+            ActionCode.DEVICE_MOVED,
+            f"Device {order.serial} does not belong to the customer of payment {on.payment.id} any "
+            "more; its owner would get what they paid for.",
+        )
+    owes = (
+        sa.select(p.id)
+        .join(t.plan_rows, r.plan_id == p.id)
+        .join(t.orders, sa.and_(o.customer_id == p.customer_id, o.device_id == p.device_id))
+        .where(o.id == order.id, p.live, r.remaining > 0)
+    )
+    if order.charge.kind is ChargeKind.UNLOCK and on.connection.execute(owes.limit(1)).first():
+        raise ServiceRefused(
+            RefusalCode.PLAN_OPEN,
+            f"Device {order.serial} is not paid off: its customer owes something on a sale of it.",
+        )
 
 
 def _in_doubt(on: ActionOn, orders: Sequence[OrderRecord]) -> OrderRecord:

@@ -7,10 +7,11 @@ device's next boundary moves in the same transaction, under the customer's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from mpm_host.clock import Clock
@@ -20,9 +21,12 @@ from mpm_host.database.engines import Engines
 from mpm_host.directory import Directory
 from mpm_host.payments.customer_accounts import AccountMovedError, DeviceKey, load_accounts
 from mpm_host.payments.ledger import account_changes
+from mpm_host.poison_work import is_database_fault
 
 __all__ = ["AccessAccrual"]
 
+_Keys = Sequence[tuple[str, DeviceKey]]  # device ids, and how their accounts are asked for
+_LOG = structlog.get_logger(__name__)
 _BATCH = 200
 _FURTHEST_ZONE = timedelta(hours=14)  # no company's date is later than this zone's
 _ACCESS_DUE_UPDATE = (
@@ -53,17 +57,29 @@ class AccessAccrual:
         made, after = 0, ""
         while keys := self._due(after):
             after = max(device_id for device_id, _ in keys)
-            try:
-                with self._engines.write.begin() as connection:
-                    accrued = self._accrue(connection, [key for _, key in keys])
-                    crash_point(CrashPoint.ACCRUAL_WRITTEN)
-            except AccountMovedError:
-                continue  # a device of these changed hands just now; the next run finds them due
-            made += accrued
-            crash_point(CrashPoint.ACCRUAL_COMMITTED)
+            made += self._accrue_batch(keys)
         return made
 
-    def _due(self, after: str) -> list[tuple[str, DeviceKey]]:
+    def _accrue_batch(self, keys: _Keys) -> int:
+        """Accrue some meters in a transaction; of those that fail together, each in its own."""
+        try:
+            with self._engines.write.begin() as connection:
+                made = self._accrue(connection, [key for _, key in keys])
+                crash_point(CrashPoint.ACCRUAL_WRITTEN)
+        except AccountMovedError:
+            return 0  # a device of these changed hands just now; the next run finds them due
+        except Exception as error:
+            if is_database_fault(error):
+                raise
+            if len(keys) > 1:
+                return sum(self._accrue_batch([key]) for key in keys)
+            # Only the kind of error: a database error's text repeats what the row holds.
+            _LOG.error("accrual_failed", device=keys[0][0], error=type(error).__name__)
+            return 0
+        crash_point(CrashPoint.ACCRUAL_COMMITTED)
+        return made
+
+    def _due(self, after: str) -> _Keys:
         """Return meters whose boundary may have come, in the order of their ids."""
         d = t.devices.c
         latest_date = (self._clock() + _FURTHEST_ZONE).date()

@@ -17,12 +17,34 @@ from mpm_host.directory import CompanyRecord
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import AccountMovedError
 
-__all__ = ["book_passed", "first_boundary", "restart_access_rates"]
+__all__ = ["begin_rate", "book_passed", "restart_access_rates"]
 
 
-def first_boundary(rate: AccessRate | None, today: date) -> date | None:
-    """Return when a rate that begins today first falls due; `None` without one."""
-    return None if rate is None else today + timedelta(days=rate.period_days)
+def begin_rate(
+    connection: Connection, device_id: str, rate: AccessRate | None, today: date
+) -> date | None:
+    """Return when a rate that begins now first falls due for a locked meter; `None` without one."""
+    charged = connection.scalars(_charged_ahead(today, t.devices.c.id == device_id)).one_or_none()
+    return _first_boundary(rate, charged or today)
+
+
+def _first_boundary(rate: AccessRate | None, day: date) -> date | None:
+    return None if rate is None else day + timedelta(days=rate.period_days)
+
+
+def _charged_ahead(today: date, which: sa.ColumnElement[bool]) -> sa.Select[date, str]:
+    """Return the last days that meters were charged for, where those are still to come.
+
+    Clocks go wrong and are mended, companies move to another time zone, and a change that waited
+    for its locks past midnight is of the day before. Nobody pays for a day twice.
+    """
+    d, a = t.devices.c, t.access_debts.c
+    return (
+        sa.select(sa.func.max(a.due_on), d.id)
+        .join(t.devices, d.id == a.device_id)
+        .where(which, a.due_on > today)
+        .group_by(d.id)
+    )
 
 
 def book_passed(  # noqa: PLR0913 - whose meter, which rate, since when, until when
@@ -70,7 +92,10 @@ def restart_access_rates(  # noqa: PLR0913 - whose meters, from which rate to wh
     if rows:
         connection.execute(sa.insert(t.access_debts), rows)
     begin = sa.update(t.devices).where(is_of_tariff)
-    connection.execute(begin.values(access_due_on=first_boundary(new, today)))
+    connection.execute(begin.values(access_due_on=_first_boundary(new, today)))
+    for charged, device_id in connection.execute(_charged_ahead(today, is_of_tariff)).all():
+        due_on = _first_boundary(new, charged)
+        connection.execute(begin.where(d.id == device_id).values(access_due_on=due_on))
 
 
 def _lock_owners(connection: Connection, company: CompanyRecord, tariff_id: str) -> set[str]:

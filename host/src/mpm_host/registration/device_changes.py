@@ -20,7 +20,7 @@ from mpm_host.orders.switch_rows import end_switches
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.payments.open_payments import refuse_open_payments_of_device
 from mpm_host.refusals import RefusalCode, ServiceRefused
-from mpm_host.registration.access_rates import book_passed, first_boundary
+from mpm_host.registration.access_rates import begin_rate, book_passed
 from mpm_host.registration.customers import lock_customers, require_village
 from mpm_host.registration.sales import put_settled_plan_aside
 from mpm_host.registration.tariff_book import find_tariffs, keep_versions
@@ -151,7 +151,7 @@ def _restart_access_rate(
             due_on=due_on,
             today=today,
         )
-    return first_boundary(new, today)
+    return begin_rate(connection, device["id"], new, today)
 
 
 def _rate(
