@@ -295,7 +295,18 @@ def test_a_vendor_that_wants_no_wait_is_still_not_asked_without_one(wished):
     throttled = after_attempt(Throttled("no", after=wished), CLEAN, draw=no_chance)
     pending = after_attempt(Pending(after=wished), CLEAN, draw=no_chance)
 
-    assert (throttled.next_in, pending.next_in) == (timedelta(seconds=1), timedelta(seconds=1))
+    assert (throttled.next_in, pending.next_in) == (timedelta(seconds=2), timedelta(seconds=1))
+
+
+def test_a_vendor_that_says_soon_again_and_again_is_asked_less_and_less_often():
+    throttled = Throttled("no", after=timedelta(seconds=1))
+    facts, waits = CLEAN, []
+    for _ in range(4):
+        step = after_attempt(throttled, facts, draw=no_chance)
+        facts = step.facts
+        waits.append(step.next_in)
+
+    assert waits == [timedelta(seconds=seconds) for seconds in (2, 4, 8, 16)]
 
 
 def test_a_wait_that_is_no_duration_is_not_heard():

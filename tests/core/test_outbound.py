@@ -339,6 +339,12 @@ def test_answer_that_cannot_be_used_is_unknown_with_an_effect_and_not_sent_witho
         pytest.param(
             429, "Retry-After: Tue, 10 Mar 2026 09:00:30 -0000", None, id="429 date without a zone"
         ),
+        pytest.param(
+            429,
+            "Retry-After: Tue, 10 Mar 2026 09:00:30 +99999999999999",
+            None,
+            id="429 date in no zone there is",
+        ),
     ],
 )
 def test_answer_not_now_is_throttled_for_the_time_it_names(
@@ -793,10 +799,18 @@ def test_allowed_host_without_scheme_and_port_is_refused() -> None:
 # --- what never leaks -----------------------------------------------------------------------------
 
 
-def test_header_that_http_forbids_is_misconfigured_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param("hush\r\nX: y", id="two lines"),
+        pytest.param("hush\u200b", id="a blank that nobody sees"),
+        pytest.param("clé", id="an accent"),
+    ],
+)
+def test_header_that_http_forbids_is_misconfigured_and_not_repeated(secret: str) -> None:
     with serving(answers()) as server, pytest.raises(Misconfigured) as caught:
         client_of(server.url).request(
-            "POST", server.url, context=context(), headers={"Authorization": "hush\r\nX: y"}
+            "POST", server.url, context=context(), headers={"Authorization": secret}
         )
     assert str(caught.value) == (
         f"POST 127.0.0.1:{server.port}/: a header or the address holds characters that HTTP "

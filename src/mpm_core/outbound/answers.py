@@ -126,7 +126,7 @@ class Answer:
 
         try:
             until = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter of a zone that is none
             return None
         if until.tzinfo is None:
             return None

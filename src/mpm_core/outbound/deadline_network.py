@@ -19,6 +19,8 @@ from mpm_core.outbound.wire import ExchangeFailedError, Line, WireAnswer, WireRe
 
 __all__ = ["default_tls", "exchange"]
 
+_FORBIDDEN_CHARACTERS = "a header or the address holds characters that HTTP forbids"
+
 
 class _ForbiddenAddressError(httpcore.ConnectError):
     """The name points only to addresses that may not be reached."""
@@ -54,12 +56,12 @@ def exchange(request: WireRequest, line: Line) -> WireAnswer:
     except httpcore.RemoteProtocolError:  # its text may repeat what the server sent
         raise ExchangeFailedError("the answer ended early or is not HTTP") from None
     except httpcore.LocalProtocolError:  # its text may repeat a header, such as a credential
-        raise ExchangeFailedError(
-            "a header or the address holds characters that HTTP forbids", forbidden=True
-        ) from None
+        raise ExchangeFailedError(_FORBIDDEN_CHARACTERS, forbidden=True) from None
 
 
 def _exchange(request: WireRequest, line: Line) -> WireAnswer:
+    if not all(text.isascii() for header in request.headers for text in header):
+        raise ExchangeFailedError(_FORBIDDEN_CHARACTERS, forbidden=True)
     url = httpcore.URL(
         scheme=request.scheme, host=request.host, port=request.port, target=request.target
     )

@@ -298,7 +298,7 @@ def _after_nothing(error: NothingHappened | ContractViolation, facts: OrderFacts
     if isinstance(error, Misconfigured):
         wait = _WAIT_FOR_SETTINGS
     if (asked := asked_by(error)) is not None:
-        wait = _bounded(asked)
+        wait = max(wait, _bounded(asked))
     return Step(
         status=OrderStatus.QUEUED,
         facts=failed,
