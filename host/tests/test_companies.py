@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -245,6 +246,64 @@ def test_a_chosen_plugin_waits_for_its_settings(host):
         InstanceState.UNCONFIGURED,
     )
     assert host.companies.choose("solar", "acme", ACTOR) == record
+
+
+@pytest.fixture
+def late(host, open_host):
+    """Open another process, whose memory does not follow what `host` changes from now on."""
+    host.companies.enable("solar", "acme", "acme", InstanceTable(settings=GOOD), ACTOR)
+    return open_host(MANAGED, allowed=["acme", "other"])
+
+
+def changed(host, **settings):
+    table = host.companies.stored_table("solar", "acme")
+    return attrs.evolve(table, settings={**table.settings, **settings})
+
+
+def test_a_change_of_settings_that_are_no_more_is_refused_and_undoes_nothing(host, late):
+    host.companies.configure("solar", "acme", "acme", changed(host, user_id="new"), ACTOR)
+
+    table = changed(late, api_key="canary-2")
+    assert refusal(late.companies.configure, "solar", "acme", "acme", table, ACTOR) == (
+        "changed_meanwhile",
+        (
+            "Somebody else changed instance 'acme' of company 'solar' at the same time; nothing "
+            "was done. Look at it and try again."
+        ),
+    )
+    late.companies.configure("solar", "acme", "acme", changed(late, api_key="canary-2"), ACTOR)
+
+    host.house.reload()
+    assert changed(host).settings == {"user_id": "new", "api_key": "canary-2"}
+
+
+def test_another_change_never_undoes_disabling_or_removing(host, late):
+    host.companies.disable("solar", "acme", ACTOR)
+    table = changed(late, user_id="new")
+    record = late.companies.configure("solar", "acme", "acme", table, ACTOR)
+    assert record.state is InstanceState.DISABLED
+
+    host.companies.remove("solar", "acme", ACTOR)
+    table = changed(late, user_id="newer")
+    assert refusal(late.companies.configure, "solar", "acme", "acme", table, ACTOR) == (
+        "instance_not_in_use",
+        (
+            "Company 'solar': instance 'acme' is removed; `mpm company enable solar acme` takes "
+            "its settings and lets it work."
+        ),
+    )
+
+
+def test_disabling_never_undoes_another_plugin(host, late):
+    host.companies.enable("solar", "acme", "other", InstanceTable(), ACTOR)
+    record = late.companies.disable("solar", "acme", ACTOR)
+    assert (record.plugin, record.state) == ("other", InstanceState.DISABLED)
+
+
+def test_choosing_late_never_undoes_enabling(host, open_host):
+    late = open_host(MANAGED, allowed=["acme", "other"])
+    host.companies.enable("solar", "acme", "acme", InstanceTable(settings=GOOD), ACTOR)
+    assert late.companies.choose("solar", "acme", ACTOR).state is InstanceState.ENABLED
 
 
 def test_choosing_again_never_undoes_enabling(host):

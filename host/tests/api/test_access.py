@@ -175,6 +175,22 @@ def test_a_wrong_password_is_answered_alike_for_known_and_unknown_people(install
         assert email not in str(logged)
 
 
+def test_idempotency_keys_of_people_who_are_not_logged_in_never_meet(installation, signed_up):
+    """The programs of both begin with the same key; the same person's repeat is the same still."""
+    key = {"Idempotency-Key": "1"}
+    owner = {"name": "Baraka Mushi", "email": "baraka@example.com", "password": PASSWORD}
+    another = SIGN_UP | {"name": "Solar Pwani", "owner": owner}
+    installation.public.ok("POST", "/companies", another, headers=key)
+    mine = {"email": "asha@example.com", "password": PASSWORD}
+    theirs = mine | {"email": "baraka@example.com"}
+    first, other, again = [
+        installation.public.ok("POST", "/sessions", person, headers=key)
+        for person in (mine, theirs, mine)
+    ]
+    assert first["bearer"] != other["bearer"]
+    assert again == first
+
+
 def test_a_blocked_person_may_try_again_after_the_time_told(installation, clock, signed_up):
     right = {"email": "asha@example.com", "password": PASSWORD}
     for _ in range(5):

@@ -166,6 +166,14 @@ def test_an_old_key_is_forgotten(umeme, clock):
     umeme.ok("POST", "/clusters", {"name": "B"}, headers=with_key("k1"))
 
 
+def test_a_dry_run_is_another_request_than_the_import(umeme):
+    content = "cluster,mini_grid,village,name,surname,phone,device_kind,serial,manufacturer\n"
+    headers = with_key("k1") | {"Content-Type": "text/csv"}
+    umeme.ok("POST", "/imports?dry_run=true", content=content, headers=headers)
+    refused = umeme("POST", "/imports", content=content, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_whoever_deletes_old_keys_in_a_long_change_holds_nobody_up(installation, umeme, clock):
     umeme.ok("POST", "/clusters", {"name": "A"}, headers=with_key("k1"))

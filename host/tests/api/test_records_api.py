@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -226,6 +227,16 @@ def test_a_plugin_is_added_changed_disabled_and_removed(installation, umeme):
     assert umeme.ok("GET", path)["state"] == "removed"
     everything = umeme("GET", "/plugins").text + str(installation.audit(umeme))
     assert "south-secret" not in everything
+
+
+def test_of_two_changes_at_once_neither_undoes_the_other(umeme):
+    for number in range(5):
+        user, limit = f"user-{number}", str(1000 + number)
+        both = [{"settings": {"user_id": user}}, {"settings": {"minimum_amount": limit}}]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda body: umeme.ok("PUT", "/plugins/calin", body), both))
+        found = umeme.ok("GET", "/plugins/calin")
+        assert (found["settings"]["user_id"], found["options"]["minimum_amount"]) == (user, limit)
 
 
 def test_another_plugin_of_an_unused_instance_begins_without_the_settings_of_the_first(umeme):

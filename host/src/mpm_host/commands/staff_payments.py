@@ -79,7 +79,7 @@ class StaffPayment:
         by: Actor,
         book: _Booking,
     ) -> tuple[str, bool]:
-        request = self._request(company)
+        request = self._request(host, company)
         known = self._known(host, connection, request, by) if request else None
         if known is not None:
             return known.body.decode(), False
@@ -89,10 +89,10 @@ class StaffPayment:
             store(connection, request, answer, host.vault)
         return payment.id, True
 
-    def _request(self, company: CompanyRecord) -> RequestKey | None:
+    def _request(self, host: Host, company: CompanyRecord) -> RequestKey | None:
         scope, what = f"command line {company.id}", tuple(part.encode() for part in self.what)
         try:
-            return read_key(self.key, scope, what)
+            return read_key(self.key, scope, what, host.vault)
         except ProblemError:
             raise UserError(
                 f"--key: {(self.key or '')[:64]!r} cannot be one; use 1 to 255 letters, digits and "

@@ -16,7 +16,9 @@ from mpm_host.companies.company_refusals import CompanyCode
 from mpm_host.companies.company_store import change_company, insert_company, load_directory
 from mpm_host.companies.instance_changes import (
     NO_CHANGE,
+    InstanceChangedError,
     SettingsChange,
+    check_in_use,
     check_instance_name,
     read_details,
     shown_table,
@@ -170,6 +172,7 @@ class Companies:
         Raises:
             ServiceRefused: `unknown_company`, `managed_by_configuration`, `instance_name_invalid`,
                 `instance_in_use`.
+            InstanceChangedError: its settings are not those any more that `table` was made of.
             UserError: the plugin or its settings do not work; one line per mistake.
         """
         return self._put(slug, name, plugin, table, actor, InstanceState.ENABLED)
@@ -197,19 +200,14 @@ class Companies:
         Raises:
             ServiceRefused: as `enable`, and `unknown_instance` or `instance_not_in_use` where
                 nothing says whether it shall work.
+            InstanceChangedError: its settings are not those any more that `table` was made of.
             UserError: the plugin or its settings do not work; one line per mistake.
         """
         if enabled is not None:
             state = InstanceState.ENABLED if enabled else InstanceState.DISABLED
             return self._put(slug, name, plugin, table, actor, state)
-        record = self.find_instance(slug, name)
-        if record.state in {InstanceState.UNCONFIGURED, InstanceState.REMOVED}:
-            raise ServiceRefused(
-                CompanyCode.INSTANCE_NOT_IN_USE,
-                f"Company {slug!r}: instance {name!r} is {record.state.value}; `mpm company enable "
-                f"{slug} {name}` takes its settings and lets it work.",
-            )
-        return self._put(slug, name, plugin, table, actor, record.state)
+        check_in_use(slug, self.find_instance(slug, name))
+        return self._put(slug, name, plugin, table, actor, None)
 
     def _put(  # noqa: PLR0913, PLR0917 - as above
         self,
@@ -218,7 +216,7 @@ class Companies:
         plugin: str,
         table: InstanceTable,
         actor: Actor,
-        state: InstanceState,
+        state: InstanceState | None,
     ) -> InstanceRecord:
         company = self.check_changeable(slug)
         check_instance_name(slug, name)
@@ -261,8 +259,8 @@ class Companies:
 
     def _retire(self, slug: str, name: str, state: InstanceState, actor: Actor) -> InstanceRecord:
         company = self.check_changeable(slug)
-        record = self.find_instance(slug, name)
-        self._write(company, name, record.plugin, state, actor)
+        self.find_instance(slug, name)
+        self._write(company, name, None, state, actor)
         return self.find_instance(slug, name)
 
     def _change(
@@ -275,6 +273,7 @@ class Companies:
             former = InstanceTable()
         return SettingsChange(
             sealed=seal_table(table, self._vault),
+            read_from=table.read_from,
             before=shown_table(former, settings_class),
             after=shown_table(table, settings_class, former),
         )
@@ -283,12 +282,16 @@ class Companies:
         self,
         company: CompanyRecord,
         name: str,
-        plugin: str,
-        state: InstanceState,
+        plugin: str | None,
+        state: InstanceState | None,
         actor: Actor,
         change: SettingsChange = NO_CHANGE,
     ) -> None:
-        with self._engines.write.begin() as connection:
-            lock_companies(connection)
-            write_instance(connection, company, name, plugin, state, actor, change)
+        try:
+            with self._engines.write.begin() as connection:
+                lock_companies(connection)
+                write_instance(connection, company, name, plugin, state, actor, change)
+        except InstanceChangedError:
+            self._house.reload()  # whoever tries again begins with what is there now
+            raise
         self._house.reload()

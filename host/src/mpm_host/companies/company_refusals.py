@@ -19,3 +19,4 @@ class CompanyCode(StrEnum):
     CURRENCY_IN_USE = "currency_in_use"
     INSTANCE_IN_USE = "instance_in_use"
     INSTANCE_NOT_IN_USE = "instance_not_in_use"
+    CHANGED_MEANWHILE = "changed_meanwhile"

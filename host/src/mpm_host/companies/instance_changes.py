@@ -18,16 +18,23 @@ from mpm_host.companies.audit_trail import Actor
 from mpm_host.companies.company_details import CompanyDetails
 from mpm_host.companies.company_reconciliation import check_plugin_change
 from mpm_host.companies.company_refusals import CompanyCode
-from mpm_host.companies.company_store import change_instance, insert_instance, load_directory
+from mpm_host.companies.company_store import (
+    change_instance,
+    insert_instance,
+    load_directory,
+    load_sealed_settings,
+)
 from mpm_host.configuration.config_problems import ConfigPlace
 from mpm_host.configuration.config_values import NAME_RULE, is_name
-from mpm_host.directory import CompanyRecord, InstanceState
+from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.refusals import ServiceRefused
 
 __all__ = [
     "NO_CHANGE",
+    "InstanceChangedError",
     "SettingsChange",
+    "check_in_use",
     "check_instance_name",
     "read_details",
     "shown_table",
@@ -37,9 +44,17 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class SettingsChange:
-    """New settings for the database, and both old and new ones for the audit trail."""
+    """New settings for the database, and both old and new ones for the audit trail.
+
+    Attributes:
+        sealed: the new ones, encrypted; `None` leaves those there are.
+        read_from: the stored ones that they were made of, encrypted; `None` if of none.
+        before: shown to people.
+        after: shown to people.
+    """
 
     sealed: bytes | None = None
+    read_from: bytes | None = None
     before: Mapping[str, object] = attrs.field(factory=dict)
     after: Mapping[str, object] = attrs.field(factory=dict)
 
@@ -86,19 +101,33 @@ def check_instance_name(slug: str, name: str) -> None:
         )
 
 
+class InstanceChangedError(ServiceRefused):
+    """Somebody else changed an instance after its settings were read; nothing was done."""
+
+
 def write_instance(  # noqa: PLR0913, PLR0917 - one column each
     connection: Connection,
     company: CompanyRecord,
     name: str,
-    plugin: str,
-    state: InstanceState,
+    plugin: str | None,
+    state: InstanceState | None,
     actor: Actor,
     change: SettingsChange,
 ) -> None:
     """Make an instance or change it, with its line in the audit trail; the caller holds the lock.
 
+    Args:
+        connection: of the caller's transaction.
+        company: whose instance it is.
+        name: of the instance.
+        plugin: what it runs from now on; `None` leaves that.
+        state: what it is in from now on; `None` leaves that of one in use.
+        actor: who changes it.
+        change: of its settings.
+
     Raises:
-        ServiceRefused: `instance_in_use`.
+        ServiceRefused: `instance_in_use`, `instance_not_in_use`.
+        InstanceChangedError: its settings are not those that the change was made of.
     """
     record = load_directory(connection).instance_named(company.id, name)
     if record is None:
@@ -107,22 +136,46 @@ def write_instance(  # noqa: PLR0913, PLR0917 - one column each
             company,
             actor,
             name=name,
-            plugin=plugin,
-            state=state,
+            plugin=plugin or name,
+            state=state or InstanceState.ENABLED,
             sealed=change.sealed,
             shown=change.after,
         )
-    else:
+    elif state is not InstanceState.UNCONFIGURED:  # chosen meanwhile, or more: that stays
+        stored = load_sealed_settings(connection).get(record.id)
+        if change.read_from is not None and stored != change.read_from:
+            raise InstanceChangedError(
+                CompanyCode.CHANGED_MEANWHILE,
+                f"Somebody else changed instance {name!r} of company {company.company.slug!r} at "
+                "the same time; nothing was done. Look at it and try again.",
+            )
+        if state is None:
+            check_in_use(company.company.slug, record)
+        plugin = plugin or record.plugin
         check_plugin_change(connection, company.company.slug, record, plugin)
         change_instance(
             connection,
             record,
             actor,
             plugin=plugin,
-            state=state,
+            state=state or record.state,
             sealed=change.sealed,
             shown_before=change.before,
             shown_after=change.after,
+        )
+
+
+def check_in_use(slug: str, record: InstanceRecord) -> None:
+    """Refuse an instance that must be enabled before anything else is changed.
+
+    Raises:
+        ServiceRefused: `instance_not_in_use`.
+    """
+    if record.state in {InstanceState.UNCONFIGURED, InstanceState.REMOVED}:
+        raise ServiceRefused(
+            CompanyCode.INSTANCE_NOT_IN_USE,
+            f"Company {slug!r}: instance {record.name!r} is {record.state.value}; `mpm company "
+            f"enable {slug} {record.name}` takes its settings and lets it work.",
         )
 
 

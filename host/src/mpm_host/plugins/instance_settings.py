@@ -149,10 +149,12 @@ class InstanceTable:
     Attributes:
         options: the host's keys.
         settings: the plugin's.
+        read_from: what the database held when this was read from it, for who changes it then.
     """
 
     options: Mapping[str, object] = attrs.field(factory=dict)
     settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)  # may hold secrets
+    read_from: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def split(cls, raw: Mapping[str, object]) -> InstanceTable:
@@ -179,7 +181,7 @@ def open_table(sealed: bytes | None, vault: Vault) -> InstanceTable:
     if sealed is None:
         return InstanceTable()
     stored = json.loads(vault.open(sealed))
-    return InstanceTable(options=stored["options"], settings=stored["settings"])
+    return InstanceTable(options=stored["options"], settings=stored["settings"], read_from=sealed)
 
 
 def storable(value: object) -> object:

@@ -21,6 +21,7 @@ from mpm_host.access.bearers import BearerKind
 from mpm_host.access.principal import Principal
 from mpm_host.crash_points import CrashPoint, crash_point
 from mpm_host.database.outages import is_outage
+from mpm_host.encryption import Vault
 from mpm_host.identifiers import new_identifier
 from mpm_host.payments.customer_accounts import AccountMovedError
 from mpm_host.refusals import ServiceRefused
@@ -133,7 +134,7 @@ class ApiDoor:
             query=read_query(request.query, operation.query),
             **self._content(operation, request),  # type: ignore[arg-type]  # body and raw
         )
-        key = _request_key(operation, request, principal)
+        key = _request_key(operation, request, principal, self._host.vault)
         if operation.prepare is not None and not self._is_answered(key):
             call = attrs.evolve(call, prepared=operation.prepare(call))
         outgoing = self._run(operation, call, key)
@@ -300,14 +301,15 @@ def problem_answer(error: UserError | ProblemError) -> Outgoing:
 
 
 def _request_key(
-    operation: Operation, request: Incoming, principal: Principal | None
+    operation: Operation, request: Incoming, principal: Principal | None, vault: Vault
 ) -> RequestKey | None:
     if operation.method != "POST":
         return None
-    scope = "public" if principal is None else f"{principal.kind.value} {principal.id}"
+    scope = None if principal is None else f"{principal.kind.value} {principal.id}"
     varying = "/".join(request.path.values())
-    parts = (operation.name.encode(), varying.encode(), request.content)
-    return read_key(request.headers.get("idempotency-key"), scope, parts)
+    query = msgspec.json.encode(sorted(request.query))
+    parts = (operation.name.encode(), varying.encode(), query, request.content)
+    return read_key(request.headers.get("idempotency-key"), scope, parts, vault)
 
 
 def _unavailable(operation: Operation) -> str:

@@ -6,8 +6,8 @@ one transaction the stored answer is part of that transaction; others claim thei
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import attrs
@@ -43,7 +43,7 @@ class RequestKey:
     Attributes:
         scope: who sent it.
         key: as they named it.
-        digest: of method, path and body.
+        digest: keyed, of all that the request says.
     """
 
     scope: str
@@ -59,8 +59,16 @@ class StoredAnswer:
     body: bytes = attrs.field(repr=False)
 
 
-def read_key(header: str | None, scope: str, request: tuple[bytes, ...]) -> RequestKey | None:
+def read_key(
+    header: str | None, scope: str | None, request: Iterable[bytes], vault: Vault
+) -> RequestKey | None:
     """Read the header; `None` without one.
+
+    Args:
+        header: as it came.
+        scope: who sent it; `None` if that is nobody in particular, whose keys never meet.
+        request: all that it says.
+        vault: of the installation.
 
     Raises:
         ProblemError: `idempotency_key_invalid`.
@@ -72,10 +80,8 @@ def read_key(header: str | None, scope: str, request: tuple[bytes, ...]) -> Requ
             code=ApiCode.IDEMPOTENCY_KEY_INVALID,
             detail="Idempotency-Key must be 1 to 255 visible ASCII characters.",
         )
-    digest = hashlib.sha256()
-    for part in request:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return RequestKey(scope=scope, key=header, digest=digest.hexdigest())
+    digest = vault.digest_parts(request)
+    return RequestKey(scope=scope or f"public {digest}", key=header, digest=digest)
 
 
 def claim(

@@ -15,6 +15,7 @@ from mpm_core.discovery import canonical_name
 from mpm_core.settings import describe
 from mpm_host.access.roles import Permission
 from mpm_host.companies.company_views import callback_urls, instance_view
+from mpm_host.companies.instance_changes import InstanceChangedError
 from mpm_host.directory import InstanceState
 from mpm_host.plugins.instance_settings import InstanceTable
 from mpm_host.plugins.plugin_views import setting_view
@@ -25,6 +26,7 @@ __all__ = ["OPERATIONS"]
 
 # The other host's keys open the host's own network, or belong to whoever runs it.
 _OPTIONS = frozenset({"allowed_addresses", "minimum_amount", "maximum_amount"})
+_TRIES = 5  # when others change the same instance at the same time
 
 
 class Instance(View, frozen=True, kw_only=True):
@@ -145,6 +147,15 @@ def _show(call: Call, _connection: Connection) -> Instance:
 
 
 def _put(call: Call) -> Instance:
+    for _ in range(_TRIES - 1):
+        try:
+            return _put_once(call)
+        except InstanceChangedError:  # it knows now what there is
+            continue
+    return _put_once(call)
+
+
+def _put_once(call: Call) -> Instance:
     given, name = call.body_as(InstanceChange), call.path["instance"]
     companies, slug = call.context.host.companies, call.company.company.slug
     companies.check_changeable(slug)

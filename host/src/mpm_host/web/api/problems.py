@@ -72,6 +72,7 @@ _STATUS: Mapping[str, int] = {
         "agent_disabled",
         "approval_by_same_person",
         "currency_in_use",
+        "device_moved",
         "device_owned",
         "duplicate_serial",
         "email_taken",
