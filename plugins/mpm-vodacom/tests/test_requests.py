@@ -142,9 +142,24 @@ def test_serial_outside_the_pattern_is_refused(refusal, validation, serial):
     assert refusal(VALIDATE, validation(reference=serial))[1] == ("reference",)
 
 
-def test_serial_pattern_is_a_setting(make_vodacom, read, validation):
-    wide = make_vodacom(serial_pattern=r"[!-~]{1,64}")
-    assert read(VALIDATE, validation(reference="a/b_c"), wide).serial == "a/b_c"
+@pytest.mark.parametrize(
+    ("pattern", "serial"),
+    [
+        pytest.param("[!-~]{1,64}", "a/b_c", id="wide"),
+        pytest.param(r"SHS\d{8}", "SHS00001234", id="prefix"),
+        pytest.param("^[A-Z0-9-]{5,20}$", "SHS-1", id="anchors"),
+        pytest.param(r"\d{11}|SHS\d{8}", "04123456789", id="alternatives"),
+        pytest.param("(?:SHS|KIT)-?[0-9]{8}", "KIT-00001234", id="group"),
+        pytest.param("([A-Z]{2})?[0-9]{4,}", "0001", id="optional-group"),
+        pytest.param("[A-Z]{2,4}-?[0-9]{6,10}[A-Z]?", "AB-123456", id="small-repeats"),
+        pytest.param("(?i)shs[0-9]+", "SHS1", id="any-case"),
+        pytest.param(r"[^]\]x]+\.\w*", "ab.c", id="escapes"),
+        pytest.param("a{3}?b++", "aaab", id="lazy-and-possessive"),
+    ],
+)
+def test_serial_pattern_is_a_setting(make_vodacom, read, validation, pattern, serial):
+    vodacom = make_vodacom(serial_pattern=pattern)
+    assert read(VALIDATE, validation(reference=serial), vodacom).serial == serial
 
 
 @pytest.mark.parametrize("text", ["1", "5b0f0c9e8d1f4d0e9a530c9f0f6e2a11", 7])

@@ -23,13 +23,55 @@ def test_empty_secret_is_refused_by_name(make_vodacom, name):
     assert str(caught.value) == f"{WHOSE} {name!r} is empty; set the text agreed with Vodacom."
 
 
-def test_pattern_that_is_no_regular_expression_is_refused(make_vodacom):
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("[A-Z", "unterminated character set at position 0"),
+        ("a{99999999999}", "the repetition number is too large"),
+    ],
+)
+def test_pattern_that_is_no_regular_expression_is_refused(make_vodacom, pattern, why):
     with pytest.raises(SettingsError) as caught:
-        make_vodacom(serial_pattern="[A-Z")
+        make_vodacom(serial_pattern=pattern)
     assert str(caught.value) == (
-        f"{WHOSE} 'serial_pattern' '[A-Z' is no regular expression "
-        "(unterminated character set at position 0); correct it."
+        f"{WHOSE} 'serial_pattern' {pattern!r} is no regular expression ({why}); correct it."
     )
+
+
+TOO_LONG = (
+    "may take too long; write characters, classes and groups, repeat no group, and use * and + "
+    "at most twice."
+)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("(a+)+b", id="repeat-within-a-repeat"),
+        pytest.param("^([A-Za-z0-9]+-?)+$", id="words-with-hyphens"),
+        pytest.param("(a*)*", id="nothing-repeated"),
+        pytest.param("(){1000}", id="empty-group-repeated"),
+        pytest.param("(a|aa)+b", id="alternatives-repeated"),
+        pytest.param("a*a*a*a*a*b", id="many-repeats"),
+        pytest.param("a{0,64}a{,64}a*?b", id="bounded-repeats"),
+        pytest.param("(a*)?(a*)?(a*)?b", id="repeats-in-optional-groups"),
+        pytest.param("a{}+a{}+a{}+", id="repeated-braces"),
+        pytest.param("(?:a?){50}a{50}", id="optional-group-repeated"),
+        pytest.param("a?" * 50 + "a{50}", id="optional-characters"),
+        pytest.param("(a?|b?)" * 7, id="optional-alternatives"),
+        pytest.param("(?=a+)a+", id="look-ahead"),
+        pytest.param("(?<!a)a+", id="look-behind"),
+        pytest.param(r"(a+)\1", id="reference-back"),
+        pytest.param("(?P<a>a)", id="named-group"),
+        pytest.param("(?x)a + a +", id="other-flags"),
+        pytest.param("a" * 201, id="long-pattern"),
+        pytest.param("(" * 5000 + ")" * 5000, id="deep-pattern"),
+    ],
+)
+def test_pattern_that_may_take_long_is_refused(make_vodacom, pattern):
+    with pytest.raises(SettingsError) as caught:
+        make_vodacom(serial_pattern=pattern)
+    assert str(caught.value) == f"{WHOSE} 'serial_pattern' {pattern!r} {TOO_LONG}"
 
 
 def test_settings_are_read_from_the_configuration_file():

@@ -22,13 +22,13 @@ from mpm_core import (
     ProviderRequest,
     ValidationRequest,
 )
+from mpm_vodacom.serial_patterns import LONGEST_TEXT
 from mpm_vodacom.wire import read_number
 
 __all__ = ["PROCESS", "QUERY", "VALIDATE", "CallMapping"]
 
 VALIDATE, PROCESS, QUERY = "transactions/validate", "transactions/process", "transactions/query"
 
-_LONGEST = 64  # characters of any text
 _PLAIN_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z0-9-]{5,20}", re.ASCII)
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -160,12 +160,12 @@ class _Members:
         """Return a text without surrounding blanks; empty if it is missing or unfit."""
         value = self.value(name, required=required)
         text = value.strip() if isinstance(value, str) else None
-        if text is not None and len(text) <= _LONGEST and text.isprintable():
+        if text is not None and len(text) <= LONGEST_TEXT and text.isprintable():
             if required and not text:
                 self.mistake(name, "is missing")
             return text
         if value is not None:
-            self.mistake(name, f"is not a text of 1 to {_LONGEST} printable characters")
+            self.mistake(name, f"is not a text of 1 to {LONGEST_TEXT} printable characters")
         return ""
 
     def matching(self, name: str, pattern: re.Pattern[str], otherwise: str) -> str:

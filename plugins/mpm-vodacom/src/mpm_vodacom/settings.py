@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import attrs
 
 from mpm_core import PluginRuntime, Secret, SettingsError, setting
+from mpm_vodacom.serial_patterns import problem_of
 
 __all__ = ["VodacomSettings", "check_settings"]
 
@@ -39,17 +38,14 @@ def check_settings(settings: VodacomSettings, runtime: PluginRuntime) -> None:
     """Check what the types cannot show.
 
     Raises:
-        SettingsError: an optional secret is empty, or the pattern is no regular expression.
+        SettingsError: an optional secret is empty, or the pattern is none or may take too long.
     """
     for name in _OPTIONAL_SECRETS:
         secret: Secret | None = getattr(settings, name)
         if secret is not None and not secret:
             raise _mistake(runtime, name, "is empty; set the text agreed with Vodacom.")
-    try:
-        re.compile(settings.serial_pattern)
-    except re.error as error:
-        what = f"{settings.serial_pattern!r} is no regular expression ({error}); correct it."
-        raise _mistake(runtime, "serial_pattern", what) from error
+    if problem := problem_of(settings.serial_pattern):
+        raise _mistake(runtime, "serial_pattern", f"{settings.serial_pattern!r} {problem}")
 
 
 def _mistake(runtime: PluginRuntime, name: str, what: str) -> SettingsError:
