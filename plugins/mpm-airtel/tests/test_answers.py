@@ -224,12 +224,31 @@ def test_status_of_a_newer_host_is_pending(answer):
         ("c2b/validate", Decision.UNAUTHENTICATED, "FAILED"),
         ("c2b/process", Decision.ACCEPTED, "SUCCESS"),
         ("c2b/process", Decision.UNAVAILABLE, "PENDING"),
+        ("c2b/process", Decision.UNAUTHENTICATED, "PENDING"),
         ("c2b/enquiry", Decision.NOT_FOUND, "FAILED"),
         ("c2b/enquiry", Decision.UNAVAILABLE, "PENDING"),
+        ("c2b/enquiry", Decision.UNAUTHENTICATED, "PENDING"),
+        ("elsewhere", Decision.UNAUTHENTICATED, "FAILED"),
     ],
 )
 def test_status_can_be_written_in_words(make_airtel, answer, path, decision, word):
     assert answer(path, decision, make_airtel(status_words="words"))[1] == word
+
+
+@pytest.mark.parametrize("fields", [(), ("TXNID",)], ids=["garbage", "field"])
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("c2b/validate", "FAILED"),
+        ("c2b/process", "FAILED"),
+        ("c2b/enquiry", "PENDING"),
+        ("elsewhere", "FAILED"),
+    ],
+)
+def test_enquiry_that_cannot_be_read_is_no_no_in_words(make_airtel, answer, path, word, fields):
+    airtel = make_airtel(status_words="words")
+    said = answer(path, Decision.MALFORMED, airtel, fields=fields, message="Why.")
+    assert said == (200 if fields else 400, word, "Why.", {})
 
 
 def test_json_call_is_answered_in_json(make_airtel, make_call):

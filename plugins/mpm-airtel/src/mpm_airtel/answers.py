@@ -11,7 +11,8 @@ What each STATUS makes Airtel do decides everything here (C2B COMMAND interface,
   400 *Pending*.
 
 Two words are ours: STATUS 500 above and, with `status_words = "words"`, PENDING: the one known
-implementation that writes words has only SUCCESS and FAILED, and FAILED would be a *no*.
+implementation that writes words has only SUCCESS and FAILED, and FAILED would be a *no*, which an
+enquiry we cannot read must not hear, nor a caller after money moved whom we do not believe.
 """
 
 from __future__ import annotations
@@ -88,9 +89,10 @@ def answer_verdict(path: str, request: ProviderRequest | None, verdict: Verdict)
     """Choose our answer to a call of a path."""
     match verdict.decision:
         case Decision.UNAUTHENTICATED:
-            return Answer(status=_STRANGER, message="Invalid Token")
+            unsure = path in {PROCESS, ENQUIRY}
+            return Answer(status=_STRANGER, message="Invalid Token", still_working=unsure)
         case Decision.MALFORMED:
-            return _answer_malformed(verdict)
+            return _answer_malformed(path, verdict)
         case _ if path == VALIDATE:
             return _answer_validation(verdict)
         case _ if path == PROCESS:
@@ -101,10 +103,14 @@ def answer_verdict(path: str, request: ProviderRequest | None, verdict: Verdict)
             return _cannot_tell()
 
 
-def _answer_malformed(verdict: Verdict) -> Answer:
+def _answer_malformed(path: str, verdict: Verdict) -> Answer:
     named = f"Missing or wrong: {', '.join(verdict.fields)}" if verdict.fields else ""
-    message = verdict.message or named or "Unreadable request"
-    return Answer(status=_NO, message=message, http_status=200 if verdict.fields else 400)
+    return Answer(
+        status=_NO,
+        message=verdict.message or named or "Unreadable request",
+        still_working=path == ENQUIRY,
+        http_status=200 if verdict.fields else 400,
+    )
 
 
 def _answer_validation(verdict: Verdict) -> Answer:
