@@ -300,6 +300,35 @@ def test_json_amount_in_any_other_form_is_refused(refusal, json_airtel, amount):
     assert refusal(JSON % amount, airtel=json_airtel)[1] == ("AMOUNT",)
 
 
+NO_FIELDS = [
+    pytest.param(b"true", id="yes"),
+    pytest.param(b"[1]", id="list"),
+    pytest.param(b'{"a":1}', id="object"),
+]
+
+
+@pytest.mark.parametrize("value", NO_FIELDS)
+def test_unknown_json_members_of_any_kind_are_ignored(read, json_airtel, value):
+    plain = JSON % b"5000"
+    more = plain.replace(b"}", b',"EXTRA":%s}' % value)
+    assert read(more, airtel=json_airtel) == read(plain, airtel=json_airtel)
+
+
+@pytest.mark.parametrize("value", NO_FIELDS)
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("c2b/validate", ("TYPE", "CUSTOMERMSISDN", "MERCHANTMSISDN", "AMOUNT", "REFERENCE")),
+        ("c2b/process", ("AMOUNT", "REFERENCE", "REFERENCE1", "REFERENCE2")),
+        ("c2b/enquiry", ("TXNID",)),
+    ],
+)
+def test_json_member_we_read_is_text_or_number(refusal, json_airtel, path, names, value):
+    members = b",".join(b'"%s":%s' % (name.encode(), value) for name in names)
+    sentence = ", ".join(f"{name} is neither text nor number" for name in names)
+    assert refusal(b"{%s}" % members, path, json_airtel) == (f"{sentence}.", names)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -307,9 +336,6 @@ def test_json_amount_in_any_other_form_is_refused(refusal, json_airtel, amount):
         pytest.param(b'{"AMOUNT":1,"AMOUNT":2}', id="repeated-key"),
         pytest.param(JSON % b"NaN", id="nan"),
         pytest.param(JSON % b"1e400", id="beyond-all-size"),
-        pytest.param(JSON % b"true", id="yes"),
-        pytest.param(JSON % b"[1]", id="list"),
-        pytest.param(JSON % b'{"a":1}', id="object"),
         pytest.param(b'{"a":' * 10000, id="deep"),
         pytest.param(b'{"a":"\xff"}', id="not-utf-8"),
     ],

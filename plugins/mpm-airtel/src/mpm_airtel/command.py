@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
+from mpm_airtel.mapping import FIELDS
 from mpm_core import FlatDocument, InboundCall, Malformed, Reply, read_flat_xml, write_flat_xml
 from mpm_core.exact_json import read_json, write_json
 
@@ -26,7 +27,8 @@ def read_command(call: InboundCall, *, accept_json: bool) -> FlatDocument:
 
     Raises:
         Malformed: it is none. No `fields` are named, which tells it from a COMMAND with a wrong
-            field: only the former is answered with HTTP 400.
+            field: only the former is answered with HTTP 400. Or a field of the JSON variant is
+            neither text nor number; members that are no fields of ours are ignored.
     """
     if accept_json and is_json(call):
         return _read_json(call.body)
@@ -46,15 +48,18 @@ def _read_json(body: bytes) -> FlatDocument:
         raise Malformed("The body is no JSON in UTF-8.") from None
     if not isinstance(values, dict):  # pragma: no cover - a JSON text that starts with { is one
         raise Malformed("The body is no JSON object.")
-    fields = {name: _text(value) for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None}
+    fields = {name: str(value) for name, value in given.items() if _is_field(value)}
+    wrong = tuple(name for name in given if name in FIELDS and name not in fields)
+    if wrong:
+        sentence = ", ".join(f"{name} is neither text nor number" for name in wrong)
+        raise Malformed(f"{sentence}.", wrong)
     return FlatDocument(root=_ROOT, namespace="", fields=MappingProxyType(fields))
 
 
-def _text(value: object) -> str:
-    """Return the text the XML would hold; a number with an exponent keeps it and is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise Malformed("A value of the JSON object is neither text nor number.")
-    return str(value)
+def _is_field(value: object) -> bool:
+    """Tell whether XML could hold it; a number with an exponent keeps it and is refused later."""
+    return isinstance(value, str | int | Decimal) and not isinstance(value, bool)
 
 
 def write_command(

@@ -22,9 +22,21 @@ from mpm_core import (
     ValidationRequest,
 )
 
-__all__ = ["ENQUIRY", "PROCESS", "VALIDATE", "CommandMapping"]
+__all__ = ["ENQUIRY", "FIELDS", "PROCESS", "VALIDATE", "CommandMapping"]
 
 VALIDATE, PROCESS, ENQUIRY = "c2b/validate", "c2b/process", "c2b/enquiry"
+FIELDS = frozenset(  # that requests are made of
+    {
+        "TYPE",
+        "CUSTOMERMSISDN",
+        "MERCHANTMSISDN",
+        "AMOUNT",
+        "REFERENCE",
+        "REFERENCE1",
+        "REFERENCE2",
+        "TXNID",
+    }
+)
 
 _TYPE = "C2B"
 _LONGEST = 64  # characters of a serial, a reference or a phone number
