@@ -9,6 +9,8 @@ from mpm_core.secrets import Secret
 
 __all__ = ["Msisdn"]
 
+_ITU_PREFIX = "00"  # telecoms write it for the plus, also where people dial another one
+
 
 @attrs.frozen
 class Msisdn:
@@ -39,8 +41,9 @@ class Msisdn:
 
         candidates = [text]
         prefix = str(phonenumbers.country_code_for_region(country))
-        if bare.startswith(prefix):  # telecoms send the country code without the plus
-            candidates.insert(0, f"+{bare}")
+        international = bare.removeprefix(_ITU_PREFIX).lstrip()
+        if international.startswith(prefix):  # telecoms send the country code without the plus
+            candidates.insert(0, f"+{international}")
         for candidate in candidates:
             try:
                 number = phonenumbers.parse(candidate, country)

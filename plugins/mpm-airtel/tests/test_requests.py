@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -113,6 +114,18 @@ def test_amount_in_any_other_form_is_refused(refusal, validation, path, text):
 )
 def test_payer_is_normalised_to_e164(read, validation, text, e164):
     assert read(validation(CUSTOMERMSISDN=text)).payer.e164 == e164
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["8021234567", "08021234567", "2348021234567", "002348021234567", "00 234 802 123 4567"],
+)
+def test_payer_of_a_country_that_dials_abroad_in_its_own_way_is_normalised_too(
+    make_airtel, make_runtime, company, read, validation, text
+):
+    nigeria = attrs.evolve(company, country="NG", currency="NGN")
+    airtel = make_airtel(runtime=make_runtime(company=nigeria))
+    assert read(validation(CUSTOMERMSISDN=text), airtel=airtel).payer.e164 == "+2348021234567"
 
 
 @pytest.mark.parametrize("text", ["15501", "123", "1234567890123456", "0"])

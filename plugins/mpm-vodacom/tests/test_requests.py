@@ -120,6 +120,18 @@ def test_payer_is_normalised_to_e164(read, validation, text):
     assert read(VALIDATE, validation(payerPhoneNumber=text)).payer.e164 == "+258841234567"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["8021234567", "08021234567", "2348021234567", "002348021234567", "00 234 802 123 4567"],
+)
+def test_payer_of_a_country_that_dials_abroad_in_its_own_way_is_normalised_too(
+    make_vodacom, make_runtime, read, validation, text
+):
+    nigerian = make_vodacom(runtime=make_runtime(country="NG", currency="NGN"))
+    request = read(VALIDATE, validation(payerPhoneNumber=text), nigerian)
+    assert request.payer.e164 == "+2348021234567"
+
+
 @pytest.mark.parametrize("text", ["12", "1234567890123456", "nobody", "8412\u202e34567"])
 def test_payer_that_is_no_phone_number_is_refused_without_repeating_it(refusal, validation, text):
     message, fields = refusal(VALIDATE, validation(payerPhoneNumber=text))
