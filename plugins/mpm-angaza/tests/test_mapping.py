@@ -94,6 +94,25 @@ def test_days_for_an_unlocked_unit_are_refused():
     assert str(refused.value) == "The unit is unlocked for good, so no days can be added."
 
 
+@pytest.mark.parametrize(
+    ("days", "until"),
+    [
+        pytest.param(1, "9999-12-31T23:59:59+00:00", id="credit to the end of time"),
+        pytest.param(1, "9999-12-30T23:59:59.5+00:00", id="no second is left to round up to"),
+        pytest.param(3_000_000, None, id="thousands of years"),
+        pytest.param(10**30, None, id="more than any calendar has"),
+    ],
+)
+def test_days_beyond_the_calendar_are_refused(days, until):
+    credit = read_credit({"state": {"desired": {TARGET: until}}})
+    with pytest.raises(Refused) as refused:
+        credit_target(charge(days), credit, NOW)
+    assert (refused.value.code, str(refused.value)) == (
+        "too_far",
+        f"With {days} more days the unit's credit would end after the year 9999.",
+    )
+
+
 def test_a_sale_asks_for_the_prepared_end_of_credit():
     assert fields_of(charge(7), {TARGET: END}) == {
         "unit_number": SERIAL,

@@ -57,13 +57,18 @@ def credit_target(charge: Charge, credit: Credit, now: datetime) -> str:
 
     Raises:
         NotSupported, ContractViolation: the charge is not one the vendor takes.
-        Refused: the unit is unlocked, so there is nothing to sell.
+        Refused: the unit is unlocked, or its credit would end beyond the calendar: nothing to sell.
     """
     days = _days(charge)
     if credit.unlocked:
         raise Refused("The unit is unlocked for good, so no days can be added.", "unlocked")
     start = now if credit.until is None else max(now, credit.until)
-    return _whole_second(start + timedelta(days=days)).isoformat()
+    try:
+        return _whole_second(start + timedelta(days=days)).isoformat()
+    except OverflowError:
+        raise Refused(
+            f"With {days} more days the unit's credit would end after the year 9999.", "too_far"
+        ) from None
 
 
 def sale_fields(device: Device, charge: Charge, order: Order) -> dict[str, object]:
