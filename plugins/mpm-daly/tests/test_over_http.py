@@ -141,6 +141,48 @@ def test_a_switch_that_was_not_done_is_sorted(switch, simulator, fault, kind, co
     assert simulator.switches == []
 
 
+def said(status, words, **more):
+    body = {"status": status, "msg": words, "response": False, **more}
+    return SimulatedReply(body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 422])
+def test_a_no_under_a_status_that_means_one_is_refused(make_plugin, clock, status):
+    failure = answered(make_plugin, clock, said(status, "parameter error"))
+    assert (type(failure), failure.code, str(failure)) == (Refused, str(status), "parameter error")
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "more"),
+    [
+        pytest.param(200, "terminal response Timeout", {}, id="bike answered too late"),
+        pytest.param(400, "terminal timed out", {}, id="bad request, too late"),
+        pytest.param(200, "terminal offline, command queued", {}, id="kept for later"),
+        pytest.param(500, "gateway offline, command queued", {}, id="platform error"),
+        pytest.param(202, "queued", {"success": True, "response": {"Data": {}}}, id="accepted"),
+        pytest.param(302, "moved", {}, id="moved"),
+        pytest.param(408, "request timeout", {"response": None}, id="request timeout"),
+        pytest.param(409, "terminal offline", {}, id="conflict"),
+        pytest.param(0, "failed", {}, id="no status of HTTP"),
+    ],
+)
+def test_words_and_statuses_that_leave_it_open_are_unknown(make_plugin, clock, status, words, more):
+    failure = answered(make_plugin, clock, said(status, words, **more))
+    assert (type(failure), str(failure)) == (
+        OutcomeUnknown,
+        f"Daly answered {status} {words}; the bike may have been switched.",
+    )
+
+
+def test_not_now_in_the_body_is_throttled(make_plugin, clock):
+    failure = answered(make_plugin, clock, said(429, "too many requests", response=None))
+    assert (type(failure), str(failure), failure.after) == (
+        Throttled,
+        "Daly answered 429 too many requests: not now.",
+        None,
+    )
+
+
 def test_a_bike_daly_does_not_know_is_refused(switch):
     failure = failure_of(switch, True, STRANGER)
     assert (type(failure), str(failure)) == (Refused, "terminal not found")

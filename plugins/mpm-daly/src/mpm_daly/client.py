@@ -13,6 +13,7 @@ from mpm_core import (
     OutcomeUnknown,
     PluginRuntime,
     Refused,
+    Throttled,
 )
 from mpm_core.outbound.answers import Answer
 from mpm_daly.access import AccessTokens
@@ -28,6 +29,16 @@ _NOT_PROCESSED = (
     HTTPStatus.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED,
 )
+# In the body, the only ones under which Daly's words are a no.
+_REFUSALS = (
+    HTTPStatus.OK,
+    HTTPStatus.CREATED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_LEFT_OPEN = ("timeout", "timed out", "queue")  # the command may still reach the bike
 _OUT_OF_REACH = "offline"
 
 
@@ -122,10 +133,11 @@ def _raise_failure(answer: Answer, envelope: Envelope) -> Never:
     """Sort a switch that Daly did not do."""
     if not envelope.refused or not envelope.message:
         raise answer.unusable("it says neither yes nor why not")
-    if _OUT_OF_REACH in envelope.message.lower():
+    said, words = f"Daly answered {envelope.status} {envelope.message}", envelope.message.lower()
+    if envelope.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise Throttled(f"{said}: not now.")
+    if envelope.status not in _REFUSALS or any(word in words for word in _LEFT_OPEN):
+        raise OutcomeUnknown(f"{said}; the bike may have been switched.")
+    if _OUT_OF_REACH in words:
         raise NotSent(f"Daly: {envelope.message}. The bike is out of reach; later.")
-    if envelope.status is not None and envelope.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise OutcomeUnknown(
-            f"Daly answered {envelope.status} {envelope.message}; the bike may have been switched."
-        )
     raise Refused(envelope.message, str(envelope.status))
