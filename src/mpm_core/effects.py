@@ -14,7 +14,16 @@ from typing import Final
 
 import attrs
 
-__all__ = ["PURE_CALL", "EffectRecord", "current_record", "enter_record", "leave_record"]
+from mpm_core.calls import CallContext
+
+__all__ = [
+    "PURE_CALL",
+    "EffectRecord",
+    "current_record",
+    "enter_record",
+    "leave_record",
+    "seconds_left",
+]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -65,6 +74,15 @@ _CURRENT: ContextVar[EffectRecord | None] = ContextVar("mpm_core_effect_record",
 def current_record() -> EffectRecord | None:
     """Return the record of the hook call this thread works for, if there is one."""
     return _CURRENT.get()
+
+
+def seconds_left(context: CallContext) -> float:
+    """Return how long a hook may still wait for something of its own, such as a lock; at least 0.
+
+    Where no dispatch called it, as in tests, that is its whole deadline.
+    """
+    record = current_record()
+    return max(0.0, context.deadline if record is None else record.remaining())
 
 
 # the variable's own methods: every hook call, however small, goes through them

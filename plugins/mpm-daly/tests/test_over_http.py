@@ -33,6 +33,7 @@ from mpm_daly.simulator import LOGIN, PASSWORD, Bike, DalySimulator, Switch
 SERIAL = "DL8500000123"
 BIKE = Device(kind=DeviceKind.E_BIKE, serial=SERIAL)
 STRANGER = Device(kind=DeviceKind.E_BIKE, serial="DL8500000999")
+LOGIN_IS_BUSY = "Another call's login at Daly did not end in time; nothing was asked."
 LOGIN_REFUSED = "Daly's login answered status {}; correct api_url, username or password."
 
 
@@ -412,10 +413,45 @@ def test_a_call_does_not_wait_for_a_hung_login_of_another(plugin, clock):
     access = plugin._client._access
     with access._lock:
         failure = failure_of(plugin.mpm_switch_device, BIKE, True, clock.context(deadline=0.05))
-    assert (type(failure), str(failure)) == (
-        NotSent,
-        "Another call's login at Daly did not end in time; nothing was asked.",
+    assert (type(failure), str(failure)) == (NotSent, LOGIN_IS_BUSY)
+
+
+def failure_within(seconds, work, *arguments) -> list[Exception]:
+    """Return what fails in time, in a thread of its own; nothing if it is still waiting."""
+    failures: list[Exception] = []
+    thread = threading.Thread(
+        target=lambda: failures.append(failure_of(work, *arguments)), daemon=True
     )
+    thread.start()
+    thread.join(seconds)
+    return failures
+
+
+@pytest.mark.parametrize("left", [0.05, -1.0], ids=["a moment", "nothing"])
+def test_a_call_waits_for_a_login_only_while_it_has_time_left(plugin, clock, left):
+    def switch() -> None:
+        enter_record(EffectRecord.starting_now(left, time.monotonic))
+        plugin.mpm_switch_device(BIKE, True, clock.context(deadline=600.0))
+
+    with plugin._client._access._lock:
+        failures = failure_within(5.0, switch)
+    assert [(type(failure), str(failure)) for failure in failures] == [(NotSent, LOGIN_IS_BUSY)]
+
+
+def test_a_call_does_not_wait_for_a_hung_login_when_its_own_is_stale(make_plugin, clock):
+    class Stale(Canned):
+        def handle(self, request):
+            if request.path != LOGIN:
+                plugin._client._access._lock.acquire()  # as another call's login that hangs
+            return super().handle(request)
+
+    stale = Stale(SimulatedReply(status=401, body=b"{}"))
+    with serve({"daly": stale}) as other:
+        plugin = make_plugin(**stale.settings(other.base_url("daly")))
+        failures = failure_within(
+            10.0, plugin.mpm_switch_device, BIKE, True, clock.context(deadline=2.0)
+        )
+    assert [(type(failure), str(failure)) for failure in failures] == [(NotSent, LOGIN_IS_BUSY)]
 
 
 def test_a_login_lost_after_a_stale_one_means_not_sent(plugin, simulator, clock):

@@ -40,6 +40,7 @@ STRANGER = Device(kind=DeviceKind.SHS, serial="111111111")
 PRICE = Money(100_000, "TZS")
 SEVEN_DAYS = Charge(kind=ChargeKind.TIME, money=PRICE, quantity=7, unit=Unit.DAY)
 UNLOCK = Charge(kind=ChargeKind.UNLOCK, money=PRICE)
+LOGIN_IS_BUSY = "Another call's login at SunKing did not end in time; nothing was asked."
 NO_TOKEN = "SunKing reported success without a usable token; it may have minted one."
 
 
@@ -63,9 +64,9 @@ def failure_of(work, *arguments) -> Exception:
 
 
 @contextmanager
-def one_hook_call() -> Iterator[EffectRecord]:
+def one_hook_call(seconds: float = 10.0) -> Iterator[EffectRecord]:
     """Count requests as one call of the dispatch: what may have left is known afterwards."""
-    record = EffectRecord.starting_now(10.0, time.monotonic)
+    record = EffectRecord.starting_now(seconds, time.monotonic)
     token = enter_record(record)
     try:
         yield record
@@ -265,10 +266,44 @@ def test_a_call_does_not_wait_for_a_hung_login_of_another(plugin, clock):
         failure = failure_of(
             plugin.mpm_generate_token, DEVICE, SEVEN_DAYS, clock.context(deadline=0.05)
         )
-    assert (type(failure), str(failure)) == (
-        NotSent,
-        "Another call's login at SunKing did not end in time; nothing was asked.",
+    assert (type(failure), str(failure)) == (NotSent, LOGIN_IS_BUSY)
+
+
+def failure_within(seconds, work, *arguments) -> list[Exception]:
+    """Return what fails in time, in a thread of its own; nothing if it is still waiting."""
+    failures: list[Exception] = []
+    thread = threading.Thread(
+        target=lambda: failures.append(failure_of(work, *arguments)), daemon=True
     )
+    thread.start()
+    thread.join(seconds)
+    return failures
+
+
+@pytest.mark.parametrize("left", [0.05, -1.0], ids=["a moment", "nothing"])
+def test_a_call_waits_for_a_login_only_while_it_has_time_left(plugin, clock, left):
+    def mint() -> None:
+        with one_hook_call(left):
+            plugin.mpm_generate_token(DEVICE, SEVEN_DAYS, clock.context(deadline=600.0))
+
+    with plugin._client._access._lock:
+        failures = failure_within(5.0, mint)
+    assert [(type(failure), str(failure)) for failure in failures] == [(NotSent, LOGIN_IS_BUSY)]
+
+
+def test_a_call_does_not_wait_for_a_hung_login_when_its_own_is_stale(make_plugin, clock):
+    class Stale(Canned):
+        def handle(self, request):
+            if request.path != LOGIN:
+                plugin._client._access._lock.acquire()  # as another call's login that hangs
+            return super().handle(request)
+
+    stale = Stale(SimulatedReply(status=401, body=b"{}"))
+    with serve({"sunking": stale}) as other:
+        plugin = make_plugin(**stale.settings(other.base_url("sunking")))
+        context = clock.context(deadline=2.0)
+        failures = failure_within(10.0, plugin.mpm_generate_token, DEVICE, SEVEN_DAYS, context)
+    assert [(type(failure), str(failure)) for failure in failures] == [(NotSent, LOGIN_IS_BUSY)]
 
 
 def test_a_login_lost_after_a_stale_one_means_not_sent(plugin, simulator, clock):

@@ -109,7 +109,7 @@ class DalyClient:
             envelope = self._opened(answer.expect_success())
             if envelope is not None:
                 return answer, envelope
-            self._access.forget(token)
+            self._access.forget(token, context)
         raise Misconfigured(
             f"{self._url} refused a fresh login (status 401); ask Daly what this account may do."
         )

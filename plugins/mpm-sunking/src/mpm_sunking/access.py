@@ -12,6 +12,7 @@ from http import HTTPStatus
 import attrs
 
 from mpm_core import CallContext, Misconfigured, NotSent, PluginRuntime, Secret
+from mpm_core.effects import seconds_left
 from mpm_core.outbound.answers import Answer
 from mpm_sunking.settings import SunKingSettings
 
@@ -56,9 +57,13 @@ class AccessTokens:
                 current = self._current = self._log_in(context)
             return current.token
 
-    def forget(self, token: Secret) -> None:
-        """Drop a token SunKing no longer takes, unless a newer one is already there."""
-        with self._lock:
+    def forget(self, token: Secret, context: CallContext) -> None:
+        """Drop a token SunKing no longer takes, unless a newer one is already there.
+
+        Raises:
+            NotSent: another call's login keeps us waiting.
+        """
+        with self._turn(context):
             if self._current is not None and self._current.token == token:
                 self._current = None
 
@@ -69,8 +74,8 @@ class AccessTokens:
 
     @contextmanager
     def _turn(self, context: CallContext) -> Iterator[None]:
-        """Wait for another thread's login, but never longer than the caller waits for us."""
-        if not self._lock.acquire(timeout=context.deadline):
+        """Wait for another thread's login, but never longer than this call has time left."""
+        if not self._lock.acquire(timeout=seconds_left(context)):
             raise NotSent("Another call's login at SunKing did not end in time; nothing was asked.")
         try:
             yield

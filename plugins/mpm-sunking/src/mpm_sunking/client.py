@@ -107,7 +107,7 @@ class SunKingClient:
             )
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 return self._check_door(answer.expect_success())
-            self._access.forget(token)
+            self._access.forget(token, context)
         raise Misconfigured(
             f"{self._url} refused a fresh login (status 401); "
             "check that auth_url and api_url belong together, then ask SunKing."
