@@ -64,7 +64,7 @@ from mpm_core.payments import (
 from mpm_core.pushes import ProviderState, Push, PushReceipt, PushState, ReportReceipt
 from mpm_core.runtime import Company, PluginRuntime
 from mpm_core.safe_xml import FlatDocument, read_flat_xml, write_flat_xml
-from mpm_core.secrets import Secret
+from mpm_core.secrets import Secret, hide_secrets
 from mpm_core.settings import read_settings, setting
 from mpm_core.simulation import (
     SimulatedCall,
@@ -164,6 +164,7 @@ __all__ = [
     "Verdict",
     "currency_exponent",
     "format_kwh",
+    "hide_secrets",
     "hookimpl",
     "is_currency",
     "parse_kwh",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import Never, final
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "hide_secrets"]
 
 MASK = "••••••"
 
@@ -63,3 +63,21 @@ class Secret:
 
     def __deepcopy__(self, _memo: object) -> Secret:
         return self
+
+
+def hide_secrets(text: str, *secrets: Secret) -> str:
+    """Return a text of somebody else, such as a vendor's words, with our secrets in it masked.
+
+    Call it before the text is cut, for a part of a secret is not found.
+
+    Args:
+        text: what may repeat our request.
+        secrets: what our request held: settings, access tokens.
+    """
+    from urllib.parse import quote_plus  # noqa: PLC0415 - late: import budget
+
+    given = [secret.reveal() for secret in secrets]
+    written = {form for plain in given for form in (plain, quote_plus(plain, errors="replace"))}
+    for form in sorted(written - {""}, key=len, reverse=True):  # one may hold another
+        text = text.replace(form, MASK)
+    return text

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpm_core.secrets import MASK, Secret
+from mpm_core.secrets import MASK, Secret, hide_secrets
 
 CANARY = "canary-8f14e45f"
 
@@ -104,3 +104,17 @@ def test_matches_answers_a_candidate_with_a_lone_surrogate(secret):
 @pytest.mark.parametrize(("text", "truth"), [("", False), ("x", True)])
 def test_an_empty_secret_is_false(text, truth):
     assert bool(Secret(text)) is truth
+
+
+@pytest.mark.parametrize(
+    ("words", "secrets", "shown"),
+    [
+        pytest.param("umeme:s3cret-9", [], "umeme:s3cret-9", id="none"),
+        pytest.param("umeme:s3cret-9", ["s3cret-9"], f"umeme:{MASK}", id="one"),
+        pytest.param("s3-9, s3", ["s3", "s3-9"], f"{MASK}, {MASK}", id="one-within-another"),
+        pytest.param("p=a+b%2F%C3%BC a b/ü", ["a b/ü"], f"p={MASK} {MASK}", id="as-in-a-query"),
+        pytest.param("umeme", ["", "other"], "umeme", id="empty-and-absent"),
+    ],
+)
+def test_secrets_are_hidden_in_the_words_of_others(words, secrets, shown):
+    assert hide_secrets(words, *(Secret(text) for text in secrets)) == shown

@@ -175,6 +175,21 @@ def test_words_and_statuses_that_leave_it_open_are_unknown(make_plugin, clock, s
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "shown"),
+    [
+        pytest.param(400, Refused, "{}", id="refused"),
+        pytest.param(
+            500, OutcomeUnknown, "Daly answered 500 {}; the bike may have been switched.",
+            id="unknown",
+        ),
+    ],
+)  # fmt: skip
+def test_a_no_repeats_no_secret_of_ours(make_plugin, clock, status, kind, shown):
+    failure = answered(make_plugin, clock, said(status, f"no {PASSWORD}, simulated-access-1"))
+    assert (type(failure), str(failure)) == (kind, shown.format("no ••••••, ••••••"))
+
+
 def test_not_now_in_the_body_is_throttled(make_plugin, clock):
     failure = answered(make_plugin, clock, said(429, "too many requests", response=None))
     assert (type(failure), str(failure), failure.after) == (

@@ -410,6 +410,16 @@ def test_a_refusal_carries_sunkings_words_and_status(make_plugin, clock, status,
     assert (type(failure), failure.code, str(failure)) == (Refused, code, "no such unit")
 
 
+def test_a_refusal_repeats_no_secret_of_ours(make_plugin, clock):
+    words = f"no client {CLIENT_SECRET} with simulated-access-1 " + "x" * 200
+    reply = SimulatedReply(status=400, body=json.dumps({"message": words}).encode())
+    failure = answered(make_plugin, clock, reply)
+    assert (type(failure), str(failure)) == (
+        Refused,
+        ("no client •••••• with •••••• " + "x" * 200)[:200],
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -146,7 +146,7 @@ def heard_logs() -> Iterator[list[str]]:
     "instance or anything it holds, no health report and no output, also when the vendor repeats "
     "our own request to us in its refusal.",
     remedy="keep credentials and codes as Secret, reveal() them only where they go on the "
-    "wire, and take them out of the vendor's words before these enter an error.",
+    "wire, and take them out of the vendor's words (hide_secrets) before these enter an error.",
 )
 def _no_leak(case: Case) -> None:
     printed = io.StringIO()

@@ -17,6 +17,7 @@ from mpm_core import (
     OutcomeError,
     PluginRuntime,
     Refused,
+    Secret,
 )
 
 __all__ = ["AngazaClient"]
@@ -32,7 +33,8 @@ class AngazaClient:
     def __init__(self, settings: AngazaSettings, runtime: PluginRuntime) -> None:
         self._http = runtime.http
         self._url = settings.api_url.rstrip("/")
-        self._settings = settings
+        self._client_secret = settings.client_secret
+        self._login = _basic(settings)
 
     def sell(self, fields: Mapping[str, object], charge: Charge, context: CallContext) -> Grant:
         """Ask for an end of credit, and for the keycode that brings it to the unit.
@@ -43,7 +45,7 @@ class AngazaClient:
             OutcomeUnknown: the vendor may have taken the new end.
         """
         answer = self._call("PUT", context, json=fields)
-        body = _told(answer)
+        body = self._told(answer)
         grant = read_grant(body, charge)
         if grant is None or answer.status >= HTTPStatus.BAD_REQUEST:
             raise answer.unusable("it holds no good keycode")
@@ -57,7 +59,7 @@ class AngazaClient:
             NotSent, Throttled, Misconfigured: no answer was to be had.
         """
         answer = self._call("GET", context, params={"unit_number": serial})
-        credit = read_credit(_told(answer))
+        credit = read_credit(self._told(answer))
         if credit is None or answer.status >= HTTPStatus.BAD_REQUEST:
             raise answer.unusable("it does not tell the unit's credit")
         return credit
@@ -81,7 +83,7 @@ class AngazaClient:
             method,
             f"{self._url}/{_PATH}",
             context=context,
-            headers={"Authorization": self._authorization()},
+            headers={"Authorization": f"Basic {self._login.reveal()}"},
             json=json,
             params=params,
             not_processed=_CLOSED_DOORS,
@@ -93,19 +95,20 @@ class AngazaClient:
             )
         return answer
 
-    def _authorization(self) -> str:
-        pair = f"{self._settings.client_id}:{self._settings.client_secret.reveal()}"
-        return f"Basic {b64encode(pair.encode()).decode()}"
+    def _told(self, answer: Answer) -> object:
+        """Return the body of an answer that is no refusal, whatever its status says.
+
+        Raises:
+            OutcomeError: the body is the vendor's no, or cannot be read.
+        """
+        body = answer.json()
+        refused: OutcomeError | None = read_refusal(body, self._client_secret, self._login)
+        if refused is not None:
+            raise refused
+        return body
 
 
-def _told(answer: Answer) -> object:
-    """Return the body of an answer that is no refusal, whatever its status says.
-
-    Raises:
-        OutcomeError: the body is the vendor's no, or cannot be read.
-    """
-    body = answer.json()
-    refused: OutcomeError | None = read_refusal(body)
-    if refused is not None:
-        raise refused
-    return body
+def _basic(settings: AngazaSettings) -> Secret:
+    """Return what follows the word Basic."""
+    pair = f"{settings.client_id}:{settings.client_secret.reveal()}"
+    return Secret(b64encode(pair.encode()).decode())

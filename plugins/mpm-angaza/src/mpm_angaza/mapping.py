@@ -18,6 +18,7 @@ from mpm_core import (
     Order,
     Refused,
     Secret,
+    hide_secrets,
 )
 
 __all__ = [
@@ -99,12 +100,13 @@ def read_grant(body: object, charge: Charge) -> Grant | None:
     )
 
 
-def read_refusal(body: object) -> Refused | None:
-    """Return the vendor's documented no, or `None` if the body is anything else."""
+def read_refusal(body: object, *secrets: Secret) -> Refused | None:
+    """Return the vendor's documented no, without our secrets; `None` if it is anything else."""
     reason = _inside(body, "context", "reason")
     if not isinstance(reason, str) or not reason or _inside(body, "_embedded") is not None:
         return None
-    return Refused(reason[:_LONGEST_MESSAGE], reason[:_LONGEST_MESSAGE])
+    words = hide_secrets(reason, *secrets)[:_LONGEST_MESSAGE]
+    return Refused(words, words)
 
 
 def read_credit(body: object) -> Credit | None:

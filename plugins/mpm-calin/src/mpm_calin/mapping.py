@@ -23,6 +23,7 @@ from mpm_core import (
     Secret,
     Unit,
     format_kwh,
+    hide_secrets,
 )
 
 __all__ = ["CREDIT_CLASS", "DEBUG_TOKEN", "ENERGY_STEP", "Token", "kwh_of", "read_token"]
@@ -115,9 +116,7 @@ def _read_reason(value: object, password: Secret) -> str:
     reason = value.strip() if isinstance(value, str) else ""
     if _TOKEN_INSIDE.search(reason):
         raise OutcomeUnknown(f"Calin's reason contains what may be a token. {_MAY_HAVE_SOLD}")
-    if password:
-        reason = reason.replace(password.reveal(), str(password))
-    return reason[:_LONGEST_REASON] or "Calin gave no reason."
+    return hide_secrets(reason, password)[:_LONGEST_REASON] or "Calin gave no reason."
 
 
 def _check_token(digits: str) -> Token:

@@ -13,6 +13,7 @@ from mpm_core import (
     OutcomeUnknown,
     PluginRuntime,
     Refused,
+    Secret,
     Throttled,
 )
 from mpm_core.outbound.answers import Answer
@@ -48,6 +49,7 @@ class DalyClient:
     def __init__(self, settings: DalySettings, runtime: PluginRuntime) -> None:
         self._http = runtime.http
         self._url = settings.api_url.rstrip("/")
+        self._password = settings.password
         self._access = AccessTokens(settings, runtime)
 
     def switch(self, serial: str, context: CallContext, *, on: bool) -> None:
@@ -106,7 +108,7 @@ class DalyClient:
                 effect=effect,
                 not_processed=_NOT_PROCESSED,
             )
-            envelope = self._opened(answer.expect_success())
+            envelope = self._opened(answer.expect_success(), token)
             if envelope is not None:
                 return answer, envelope
             self._access.forget(token, context)
@@ -114,7 +116,7 @@ class DalyClient:
             f"{self._url} refused a fresh login (status 401); ask Daly what this account may do."
         )
 
-    def _opened(self, answer: Answer) -> Envelope | None:
+    def _opened(self, answer: Answer, token: Secret) -> Envelope | None:
         """Return what is in an answer; `None` if the login is stale."""
         if answer.status == HTTPStatus.UNAUTHORIZED:
             return None
@@ -123,7 +125,7 @@ class DalyClient:
                 f"{self._url} answered status {answer.status}; correct api_url, or ask Daly what "
                 "this account may do."
             )
-        envelope = read_envelope(answer.json())
+        envelope = read_envelope(answer.json(), self._password, token)
         if envelope is None or answer.status >= HTTPStatus.BAD_REQUEST:
             raise answer.unusable("that is no answer of Daly's platform")
         return None if envelope.status == HTTPStatus.UNAUTHORIZED else envelope

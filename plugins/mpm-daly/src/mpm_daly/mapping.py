@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 import attrs
 
+from mpm_core import Secret, hide_secrets
+
 __all__ = ["Envelope", "facts_of", "find_row", "read_envelope", "state_query", "switch_command"]
 
 SWITCH = "8500_004"
@@ -56,8 +58,8 @@ def state_query(serial: str) -> Mapping[str, object]:
     return {"codes": [serial]}
 
 
-def read_envelope(body: object) -> Envelope | None:
-    """Read an answer, or `None` if it is none of Daly's.
+def read_envelope(body: object, *secrets: Secret) -> Envelope | None:
+    """Read an answer, or `None` if it is none of Daly's; our secrets are taken out of its words.
 
     Failures have `response` false, or another status than 200 and 201.
     """
@@ -70,7 +72,7 @@ def read_envelope(body: object) -> Envelope | None:
     is_good = status in _SUCCESSES
     return Envelope(
         status=status,
-        message=_text(body.get("msg")) or _text(body.get("message")),
+        message=_text(body.get("msg"), *secrets) or _text(body.get("message"), *secrets),
         data=response.get("Data") if isinstance(response, Mapping) else None,
         success=is_good and isinstance(response, Mapping) and body.get("success") is not False,
         refused=not is_good or response is False,
@@ -95,7 +97,7 @@ def facts_of(row: Mapping[str, object]) -> Mapping[str, str]:
     return switched | {name: text for name, text in facts.items() if text}
 
 
-def _text(value: object) -> str:
+def _text(value: object, *secrets: Secret) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return ""
-    return _CONTROL.sub(" ", str(value)).strip()[:_LONGEST_TEXT]
+    return _CONTROL.sub(" ", hide_secrets(str(value), *secrets)).strip()[:_LONGEST_TEXT]

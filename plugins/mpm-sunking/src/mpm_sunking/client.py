@@ -40,6 +40,7 @@ class SunKingClient:
     def __init__(self, settings: SunKingSettings, runtime: PluginRuntime) -> None:
         self._http = runtime.http
         self._url = settings.api_url.rstrip("/")
+        self._client_secret = settings.client_secret
         self._access = AccessTokens(settings, runtime)
 
     def mint(self, command: Mapping[str, object], context: CallContext) -> Secret:
@@ -50,9 +51,9 @@ class SunKingClient:
             NotSent, Throttled, Misconfigured: nothing was minted.
             OutcomeUnknown: a token may have been.
         """
-        answer = self._call("POST", "token", context, command)
+        answer, access = self._call("POST", "token", context, command)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            _raise_refusal(answer)
+            _raise_refusal(answer, _message_of(answer, self._client_secret, access))
         token = read_token(answer.json())
         if token is None:
             raise OutcomeUnknown(
@@ -66,7 +67,7 @@ class SunKingClient:
         Raises:
             NotSent, Throttled, Misconfigured: no answer was to be had.
         """
-        answer = self._call("GET", f"device_details/{quote(serial, safe='')}", context)
+        answer, _access = self._call("GET", f"device_details/{quote(serial, safe='')}", context)
         if answer.status == HTTPStatus.NOT_FOUND and _message_of(answer) == DEVICE_NOT_FOUND:
             return DeviceMapping.NOT_MAPPED
         if answer.status >= HTTPStatus.BAD_REQUEST:
@@ -86,8 +87,11 @@ class SunKingClient:
         path: str,
         context: CallContext,
         json: Mapping[str, object] | None = None,
-    ) -> Answer:
+    ) -> tuple[Answer, Secret]:
         """Send a request; after a 401 once more with a new login, for a 401 means nothing was done.
+
+        Returns:
+            The answer, and the access token it may repeat.
 
         Raises:
             Misconfigured: refused with a fresh login too, or forbidden.
@@ -106,7 +110,7 @@ class SunKingClient:
                 not_processed=_NOT_PROCESSED,
             )
             if answer.status != HTTPStatus.UNAUTHORIZED:
-                return self._check_door(answer.expect_success())
+                return self._check_door(answer.expect_success()), token
             self._access.forget(token, context)
         raise Misconfigured(
             f"{self._url} refused a fresh login (status 401); "
@@ -122,9 +126,8 @@ class SunKingClient:
         return answer
 
 
-def _raise_refusal(answer: Answer) -> Never:
+def _raise_refusal(answer: Answer, message: str) -> Never:
     """Sort a 4xx of a mint call."""
-    message = _message_of(answer)
     if answer.status == HTTPStatus.NOT_FOUND and message != DEVICE_NOT_FOUND:
         raise Misconfigured(
             f"{answer.where} answered status 404 and not '{DEVICE_NOT_FOUND}'; correct api_url."
@@ -137,8 +140,8 @@ def _raise_refusal(answer: Answer) -> Never:
     )
 
 
-def _message_of(answer: Answer) -> str:
+def _message_of(answer: Answer, *secrets: Secret) -> str:
     try:
-        return read_message(answer.json())
+        return read_message(answer.json(), *secrets)
     except (OutcomeUnknown, NothingHappened):
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mpm_core import Charge, ChargeKind, ContractViolation, NotSupported, Secret, Unit
+from mpm_core import Charge, ChargeKind, ContractViolation, NotSupported, Secret, Unit, hide_secrets
 
 __all__ = ["DEVICE_NOT_FOUND", "command_of", "read_message", "read_token"]
 
@@ -47,12 +47,14 @@ def read_token(body: object) -> Secret | None:
     return None
 
 
-def read_message(body: object) -> str:
+def read_message(body: object, *secrets: Secret) -> str:
     """Return SunKing's own words from an error's body, or nothing if it has none.
 
-    A body with anything in `token` is no plain error and counts as one without words.
+    Our secrets are taken out of them. A body with anything in `token` is no plain error and counts
+    as one without words.
     """
     if not isinstance(body, Mapping) or body.get("token") is not None:
         return ""
     message = body.get("message")
-    return message.strip()[:_LONGEST_MESSAGE] if isinstance(message, str) else ""
+    words = message.strip() if isinstance(message, str) else ""
+    return hide_secrets(words, *secrets)[:_LONGEST_MESSAGE]
