@@ -14,6 +14,7 @@ from mpm_host.configuration.config import load_config
 from mpm_host.database.engines import open_engines
 from mpm_host.database.tables import audit
 from mpm_host.host import Host
+from tests.support.command_line import choose_plugin
 from tests.support.terminals import on_a_terminal
 
 SETTINGS = """
@@ -283,6 +284,24 @@ def test_an_instance_that_does_not_work_keeps_its_callback_url(mpm):
 
     assert ended.exit_code == 0
     assert ended.output.strip() in enabled
+
+
+@pytest.mark.parametrize("state", ["unconfigured", "removed"])
+def test_an_instance_that_is_not_in_use_has_no_callback_url(mpm, state):
+    choose_plugin("solar", "tele")
+    if state == "removed":
+        mpm("company", "remove", "solar", "tele")
+
+    ended = mpm("company", "callback-url", "solar", "tele")
+
+    assert (ended.exit_code, ended.output, ended.errors) == (
+        2,
+        "",
+        (
+            f"Error: Company 'solar': instance 'tele' is {state}; `mpm company enable solar tele` "
+            "takes its settings and lets it work.\n"
+        ),
+    )
 
 
 def test_a_second_instance_runs_under_a_name_of_its_own(mpm):

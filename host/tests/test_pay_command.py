@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import choose_plugin
+
 CONFIG = """
 [companies.umeme]
 name = "Umeme"
@@ -100,3 +102,26 @@ def pay(command_line):
 )
 def test_what_cannot_be_paid_is_one_plain_line(pay, given, error):
     assert pay(**given) == (2, f"Error: {error}\n")
+
+
+@pytest.mark.parametrize("state", ["unconfigured", "removed"])
+def test_what_is_not_in_use_cannot_be_paid(command_line, state):
+    command_line("init")
+    command_line(
+        "company", "create", "solar", "--name", "Solar", "--country", "TZ", "--currency", "TZS"
+    )
+    choose_plugin("solar", "vodacom")
+    if state == "removed":
+        command_line("company", "remove", "solar", "vodacom")
+
+    options = (word for pair in PAYMENT.items() for word in pair)
+    ended = command_line("pay", "solar", "vodacom", "--url", NOBODY, *options)
+
+    assert (ended.exit_code, ended.output, ended.errors) == (
+        2,
+        "",
+        (
+            f"Error: Company 'solar': instance 'vodacom' is {state}; `mpm company enable solar "
+            "vodacom` takes its settings and lets it work.\n"
+        ),
+    )

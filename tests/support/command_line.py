@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import attrs
 import pytest
 from click.testing import CliRunner
 
 from mpm_host.commands import cli
+from mpm_host.companies.audit_trail import Actor
+from mpm_host.configuration.config import load_config
+from mpm_host.host import Host
 
-__all__ = ["CommandLine", "Ended", "command_line"]
+__all__ = ["CommandLine", "Ended", "choose_plugin", "command_line"]
 
 
 @attrs.frozen
@@ -61,3 +66,11 @@ def command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MPM_CONFIG", raising=False)
     return CommandLine(folder=str(folder))
+
+
+def choose_plugin(slug, plugin):
+    """Note in this folder's installation that a company wants a plugin, as its sign-up would."""
+    actor = Actor(name="asha@example.com", at=datetime.now(UTC))
+    with Host.open(load_config(Path("mpm.toml"), os.environ)) as host:
+        host.load()
+        host.companies.choose(slug, plugin, actor)

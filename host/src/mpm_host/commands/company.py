@@ -136,7 +136,7 @@ def change(*, slug: str, as_json: bool, **given: str | bool | None) -> None:
 def callback_url_command(*, slug: str, instance: str, as_json: bool) -> None:
     """Print the URL below which a telecom calls an instance; keep it to yourselves."""
     with opened_host(reconcile=True) as host:
-        record = host.companies.find_instance(slug, instance)
+        record = host.companies.find_used_instance(slug, instance)
         paths = callback_urls(host, record)
         if not paths and host.house.plan_of(record.id):  # of one that does not work nobody knows
             raise UserError(

@@ -103,7 +103,7 @@ def _checked_url(url: str) -> str:
 
 
 def _instance(host: Host, slug: str, name: str) -> InstanceRecord:
-    record = host.companies.find_instance(slug, name)
+    record = host.companies.find_used_instance(slug, name)
     if record.problem:
         raise UserError(record.problem)
     return record

@@ -78,6 +78,16 @@ class Companies:
             )
         return record
 
+    def find_used_instance(self, slug: str, name: str) -> InstanceRecord:
+        """Return a company's instance that works, or would if nothing were wrong with it.
+
+        Raises:
+            ServiceRefused: `unknown_company`, `unknown_instance`, `instance_not_in_use`.
+        """
+        record = self.find_instance(slug, name)
+        check_in_use(slug, record)
+        return record
+
     def create(self, slug: str, details: Mapping[str, object], actor: Actor) -> CompanyRecord:
         """Create a company.
 
@@ -206,7 +216,7 @@ class Companies:
         if enabled is not None:
             state = InstanceState.ENABLED if enabled else InstanceState.DISABLED
             return self._put(slug, name, plugin, table, actor, state)
-        check_in_use(slug, self.find_instance(slug, name))
+        self.find_used_instance(slug, name)
         return self._put(slug, name, plugin, table, actor, None)
 
     def _put(  # noqa: PLR0913, PLR0917 - as above
