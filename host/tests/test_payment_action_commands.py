@@ -159,14 +159,15 @@ def test_not_minted_then_approve_by_somebody_else(mpm, company, payment):
         f"Somebody else must agree: mpm payments approve {payment} --by … --reason …\n",
     )
     assert "proposed_by  anna@umeme.tz" in mpm("show", payment)[1]
-    assert mpm("approve", payment, *WHO) == (
-        2,
-        "",
-        (
-            f"Error: anna@umeme.tz proposed this for payment {payment}; somebody else must approve "
-            "it.\n"
-        ),
-    )
+    for same in ("anna@umeme.tz", "Anna@Umeme.TZ"):
+        assert mpm("approve", payment, "--by", same, "--reason", "sure") == (
+            2,
+            "",
+            (
+                f"Error: anna@umeme.tz proposed this for payment {payment}; somebody else must "
+                "approve it.\n"
+            ),
+        )
     code, _, _ = mpm("approve", payment, "--by", "baraka@umeme.tz", "--reason", "seen the log")
 
     assert code == 0
@@ -227,11 +228,26 @@ def test_match_reverse_and_resend(mpm, company):
         ),
         pytest.param(
             ("retry", "{id}", "--by", "anna", "--reason", "x"),
-            "Error: --by: 'anna' is no e-mail address; say who decides.\n",
+            "Error: --by: 'anna' is not an e-mail address; write one such as asha@example.com.\n",
             id="nobody",
         ),
         pytest.param(
-            ("retry", "{id}", "--by", "a@b", "--reason", " "),
+            ("retry", "{id}", "--by", f"{'a' * 300}@umeme.tz", "--reason", "x"),
+            (
+                f"Error: --by: {'a' * 60!r} is not an e-mail address; write one such as "
+                "asha@example.com.\n"
+            ),
+            id="a long name",
+        ),
+        pytest.param(
+            ("retry", "{id}", "--by", "anna@umeme.tz", "--reason", "because " * 63),
+            (
+                f"Error: --reason: {'because ' * 5!r}… has 504 characters; write 500 at most.\n"
+            ),
+            id="a long reason",
+        ),
+        pytest.param(
+            ("retry", "{id}", "--by", "a@umeme.tz", "--reason", " "),
             "Error: Say why; it is kept with the payment for ever.\n",
             id="no reason",
         ),

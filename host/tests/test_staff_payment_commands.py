@@ -170,6 +170,7 @@ def test_a_token_is_given_and_shown(mpm):
 
 
 CASH = ("cash-payment", "umeme")
+PUSH = ("push", "create", "umeme", "airtel", "--msisdn", "0712345678")
 TOKEN = ("token", "create", "umeme", SERIAL, "--unit", "kWh")
 REFUSED = {
     "no target": ((*CASH, "--amount", "1", *BY), "Give either --serial or --sale."),
@@ -179,7 +180,7 @@ REFUSED = {
     ),
     "nobody": (
         (*CASH, "--serial", SERIAL, "--amount", "1000", "--by", "anna"),
-        "--by: 'anna' is no e-mail address; say who decides.",
+        "--by: 'anna' is not an e-mail address; write one such as asha@example.com.",
     ),
     "no amount": (
         (*CASH, "--serial", SERIAL, "--amount", "ten", *BY),
@@ -204,6 +205,18 @@ REFUSED = {
     "no reason": (
         (*TOKEN, "--amount", "1", "--reason", " ", *BY),
         "Say why; it is kept with the payment for ever.",
+    ),
+    "a long name": (
+        (*CASH, "--serial", SERIAL, "--amount", "1000", "--by", f"{'a' * 300}@umeme.tz"),
+        f"--by: {'a' * 60!r} is not an e-mail address; write one such as asha@example.com.",
+    ),
+    "a long name for a push": (
+        (*PUSH, "--serial", SERIAL, "--amount", "1000", "--by", f"{'a' * 300}@umeme.tz"),
+        f"--by: {'a' * 60!r} is not an e-mail address; write one such as asha@example.com.",
+    ),
+    "a long reason": (
+        (*TOKEN, "--amount", "1", "--reason", "because " * 63, *BY),
+        f"--reason: {'because ' * 5!r}… has 504 characters; write 500 at most.",
     ),
     "no token": (
         (*TOKEN, "--amount", "0", "--reason", "x", *BY),

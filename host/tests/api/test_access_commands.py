@@ -47,6 +47,14 @@ def test_a_user_is_created_listed_and_disabled(mpm):
     ]
 
 
+@pytest.mark.parametrize(("length", "exit_code"), [(200, 0), (201, 2)], ids=["longest", "longer"])
+def test_an_address_is_as_long_as_its_column_at_most(mpm, length, exit_code):
+    ended = create_user(mpm, f"{'a' * 64}@{'b' * (length - 86)}.{'c' * 20}", "--name", "A")
+
+    error = f"Error: {'a' * 60!r} is not an e-mail address; write one such as asha@example.com.\n"
+    assert (ended.exit_code, ended.errors) == (exit_code, error if exit_code else "")
+
+
 def test_a_password_may_come_from_a_file(mpm):
     Path("password").write_text("correct horse\n")
     ended = mpm(

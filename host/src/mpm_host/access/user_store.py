@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 # Deliberately loose: what has an @ and a dot behind it may be an address; only a mail tells.
-_EMAIL = re.compile(r"[^\s@,;<>\"']{1,64}@[^\s@,;<>\"']{1,120}\.[^\s@,;<>\"'.]{2,20}")
+# 200 characters in all, as the columns.
+_EMAIL = re.compile(r"[^\s@,;<>\"']{1,64}@[^\s@,;<>\"']{1,114}\.[^\s@,;<>\"'.]{2,20}")
 
 
 @attrs.frozen(kw_only=True)

@@ -18,12 +18,12 @@ from sqlalchemy.engine import Connection
 from mpm_core import Secret, UserError
 from mpm_host.actions.payment_actions import PaymentActions
 from mpm_host.commands.output import print_json, print_pairs
-from mpm_host.commands.surroundings import opened_host
+from mpm_host.commands.surroundings import decider, opened_host
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.host import Host
 from mpm_host.payments.payment_views import payment_view
 
-__all__ = ["ACTIONS", "read_email"]
+__all__ = ["ACTIONS"]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _LONGEST_TOKEN_FILE = 4096
@@ -51,7 +51,7 @@ class _Act:
             proposes: it is done only when somebody else approves; that is said then.
         """
         with opened_host(reconcile=True) as host:
-            actor = Actor(name=read_email(self.by), at=host.clock(), reason=self.reason)
+            actor = decider(host, self.by, self.reason)
             actions = PaymentActions(
                 vault=host.vault,
                 directory=lambda: host.house.directory,
@@ -60,18 +60,6 @@ class _Act:
             with host.engines.write.begin() as connection:
                 done = act(actions, connection, actor)
             _print(host, self, done=done, proposes=proposes)
-
-
-def read_email(text: str) -> str:
-    """Return who decides.
-
-    Raises:
-        UserError: it is no e-mail address.
-    """
-    name, at, place = text.strip().partition("@")
-    if not (name and at and place) or not text.strip().isprintable():
-        raise UserError(f"--by: {text.strip()[:64]!r} is no e-mail address; say who decides.")
-    return text.strip()
 
 
 def _print(host: Host, act: _Act, *, done: bool, proposes: bool) -> None:

@@ -7,9 +7,7 @@ import sqlalchemy as sa
 
 from mpm_core import Money, UserError
 from mpm_host.commands.output import json_option, print_json, print_pairs, print_table
-from mpm_host.commands.payment_actions import read_email
-from mpm_host.commands.surroundings import opened_host
-from mpm_host.companies.audit_trail import Actor
+from mpm_host.commands.surroundings import decider, opened_host
 from mpm_host.database.outbox_tables import pushes
 from mpm_host.host import Host
 from mpm_host.payments.payment_views import masked
@@ -57,7 +55,7 @@ def create(  # noqa: PLR0913 - one argument per option
         raise UserError("Give either --serial or --sale.")
     with opened_host(reconcile=True) as host:
         company = host.companies.find(slug)
-        actor = Actor(name=read_email(by), at=host.clock())
+        actor = decider(host, by)
         wish = PushWish(
             instance=host.companies.find_instance(slug, instance),
             serial=None if serial is None else read_serial(serial),

@@ -14,8 +14,7 @@ from sqlalchemy.engine import Connection
 
 from mpm_core import UserError
 from mpm_host.commands.output import print_json, print_pairs
-from mpm_host.commands.payment_actions import read_email
-from mpm_host.commands.surroundings import opened_host
+from mpm_host.commands.surroundings import decider, opened_host
 from mpm_host.companies.audit_trail import Actor
 from mpm_host.directory import CompanyRecord
 from mpm_host.host import Host
@@ -60,7 +59,7 @@ class StaffPayment:
         """
         with opened_host(reconcile=True) as host:
             company = host.companies.find(self.slug)
-            by = Actor(name=read_email(self.by), at=host.clock(), reason=self.reason)
+            by = decider(host, self.by, self.reason)
             try:
                 with host.engines.write.begin() as connection:
                     payment_id, is_new = self._book_once(host, connection, company, by, book)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
-from mpm_host.companies.audit_trail import Actor
+from mpm_core import UserError
+from mpm_host.access.user_store import read_email
+from mpm_host.companies.audit_trail import REASON_LENGTH, Actor
 from mpm_host.configuration.config import find_config, load_config
 from mpm_host.configuration.config_values import Config
 from mpm_host.database.engines import Engines, open_engines
@@ -20,10 +22,12 @@ from mpm_host.database.patience import UNHURRIED, Timeouts
 from mpm_host.database.plain_failures import database_failures_told
 from mpm_host.garbage import look_for_garbage_seldom
 from mpm_host.host import Host
+from mpm_host.refusals import ServiceRefused
 
 __all__ = [
     "config_path",
     "configuration",
+    "decider",
     "failures_printed",
     "is_terminal",
     "opened_engines",
@@ -105,6 +109,24 @@ def person(host: Host) -> Actor:
     except KeyError:  # in a container users need no names
         name = f"user {user}"
     return Actor(name=f"command line ({name})", at=host.clock())
+
+
+def decider(host: Host, by: str, reason: str = "") -> Actor:
+    """Return who decides, as `--by` and `--reason` say.
+
+    Raises:
+        UserError: that is no e-mail address, or the reason is too long to be kept.
+    """
+    try:
+        name = read_email(by)
+    except ServiceRefused as error:
+        raise UserError(f"--by: {error}") from None
+    if len(reason) > REASON_LENGTH:
+        raise UserError(
+            f"--reason: {reason[:40]!r}… has {len(reason)} characters; write {REASON_LENGTH} at "
+            "most."
+        )
+    return Actor(name=name, at=host.clock(), reason=reason)
 
 
 def is_terminal() -> bool:

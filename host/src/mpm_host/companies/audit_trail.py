@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from mpm_host.database.tables import audit
 from mpm_host.identifiers import new_identifier
 
-__all__ = ["Actor", "write_audit"]
+__all__ = ["REASON_LENGTH", "Actor", "write_audit"]
+
+REASON_LENGTH = 500  # of the columns
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from mpm_core.allocation.ad_hoc_units import AdHocUnit
 from mpm_host.access.roles import Permission
+from mpm_host.companies.audit_trail import REASON_LENGTH
 from mpm_host.database import tables as t
 from mpm_host.payments.token_desk import AdHocToken
 from mpm_host.refusals import RefusalCode
@@ -37,7 +38,8 @@ class NewToken(Body, frozen=True, kw_only=True):
     amount: _Amount
     unit: AdHocUnit
     reason: Annotated[
-        str, Meta(min_length=1, max_length=500, description="Kept with the payment for ever.")
+        str,
+        Meta(min_length=1, max_length=REASON_LENGTH, description="Kept with the payment for ever."),
     ]
 
 

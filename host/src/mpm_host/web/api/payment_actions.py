@@ -13,7 +13,7 @@ from mpm_host.access.access_refusals import AccessCode
 from mpm_host.access.bearers import BearerKind
 from mpm_host.access.roles import Permission
 from mpm_host.actions.payment_actions import PaymentActions
-from mpm_host.companies.audit_trail import Actor
+from mpm_host.companies.audit_trail import REASON_LENGTH, Actor
 from mpm_host.refusals import ServiceRefused
 from mpm_host.web.api.operation import Call, Method, Operation
 from mpm_host.web.api.payments import Payment, shown_payment
@@ -23,7 +23,7 @@ from mpm_host.web.api.values import Body
 __all__ = ["OPERATIONS"]
 
 _Reason = Annotated[
-    str, Meta(min_length=1, max_length=500, description="Kept with the payment for ever.")
+    str, Meta(min_length=1, max_length=REASON_LENGTH, description="Kept with the payment for ever.")
 ]
 _Verb = Callable[[PaymentActions, Connection, Call, Actor], bool]
 
