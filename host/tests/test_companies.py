@@ -392,6 +392,25 @@ def test_what_the_file_manages_is_changed_in_the_file_only(host):
     assert refusal(companies.choose, "umeme", "other", ACTOR) == MANAGED_LINE
 
 
+def test_what_is_gone_from_the_file_can_be_removed_and_comes_back_with_its_section(
+    open_host, plugin_folder
+):
+    plugin_folder.install("acme", settings=SETTINGS)
+    open_host(MANAGED, allowed=("acme",))
+    host = open_host(MANAGED.partition("[companies.umeme.plugins")[0], allowed=("acme",))
+    assert host.companies.find_instance("umeme", "acme").state is InstanceState.DISABLED
+
+    assert host.companies.remove("umeme", "acme", ACTOR).state is InstanceState.REMOVED
+
+    assert host.reconcile() == ()
+    assert refusal(host.companies.find_used_instance, "umeme", "acme") == (
+        "instance_not_in_use",
+        "Company 'umeme': instance 'acme' is removed; its section in mpm.toml lets it work again.",
+    )
+    host = open_host(MANAGED, allowed=("acme",))
+    assert host.companies.find_instance("umeme", "acme").state is InstanceState.ENABLED
+
+
 def test_one_company_never_sees_the_instances_of_another(host):
     assert refusal(host.companies.disable, "solar", "acme", ACTOR)[0] == "unknown_instance"
 

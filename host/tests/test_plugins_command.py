@@ -416,6 +416,60 @@ def test_doctor_tells_of_every_trouble_what_to_type_next(mpm, plugin_folder):
     }  # fmt: skip
 
 
+def test_doctor_never_sends_for_a_package_that_nobody_allowed(mpm):
+    use(mpm, "godo", "acme-solar")
+
+    found = findings(mpm)
+
+    assert {name: (each["problem"], each["next"]) for name, each in found.items()} == {
+        "godo": ("Plugin 'godo' is not allowed; did you mean 'good'?", "did you mean 'good'?"),
+        "acme-solar": (
+            (
+                "Plugin 'acme-solar' is not installed; correct its name, or install it and add it "
+                "to allowed_plugins in mpm.toml."
+            ),
+            'add "acme-solar" to allowed_plugins in mpm.toml',
+        ),
+    }
+    listed = json.loads(mpm("plugins", "list", "--json").output)
+    assert {row["name"]: row["problem"] for row in listed if row["name"] in found} == {
+        name: each["problem"] for name, each in found.items()
+    }
+
+
+def test_a_mistyped_instance_can_be_taken_out(mpm):
+    path = Path("mpm.toml")
+    before = path.read_text()
+    use(mpm, "godo")
+    path.write_text(before)
+    use(mpm, "good")
+    gone = (
+        "umeme/godo: Company 'umeme', instance 'godo' is no longer in mpm.toml, so its settings "
+        "are gone; put its section back with enabled = false to let it finish its work, or take it "
+        "out: mpm company remove umeme godo"
+    )
+
+    told = mpm("doctor", "umeme")
+    assert (told.exit_code, told.output.splitlines()[3:]) == (
+        1,
+        [gone, "umeme/godo: next: mpm company remove umeme godo, or put its section back"],
+    )
+    again = mpm("company", "reconcile")
+    assert (again.output, again.errors.splitlines()[0]) == (
+        "Nothing has changed.\n",
+        f"Warning: {gone}",
+    )
+
+    removed = mpm("company", "remove", "umeme", "godo")
+    assert (removed.exit_code, removed.output, removed.errors) == (
+        0,
+        "Instance 'godo' of company 'umeme' is removed; its history stays.\n",
+        "",
+    )
+    assert "godo" not in mpm("company", "reconcile").errors
+    assert (mpm("doctor", "umeme").exit_code, findings(mpm)["godo"]["problem"]) == (0, "")
+
+
 def test_doctor_prints_trouble_below_the_table(mpm):
     use(mpm, "down")
 

@@ -257,20 +257,24 @@ class Companies:
         Raises:
             ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`.
         """
+        self.check_changeable(slug)
         return self._retire(slug, name, InstanceState.DISABLED, actor)
 
     def remove(self, slug: str, name: str, actor: Actor) -> InstanceRecord:
         """Stop an instance altogether: its orders wait for a person. Its history stays.
 
+        What the configuration managed goes, too, once the file does not declare it any more.
+
         Raises:
             ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`.
         """
+        if not self._house.is_gone(self.find_instance(slug, name)):
+            self.check_changeable(slug)
         return self._retire(slug, name, InstanceState.REMOVED, actor)
 
     def _retire(self, slug: str, name: str, state: InstanceState, actor: Actor) -> InstanceRecord:
-        company = self.check_changeable(slug)
         self.find_instance(slug, name)
-        self._write(company, name, None, state, actor)
+        self._write(self.find(slug), name, None, state, actor)
         return self.find_instance(slug, name)
 
     def _change(

@@ -166,16 +166,20 @@ def write_instance(  # noqa: PLR0913, PLR0917 - one column each
 
 
 def check_in_use(slug: str, record: InstanceRecord) -> None:
-    """Refuse an instance that must be enabled before anything else is changed.
+    """Refuse an instance that must be enabled before it is used, or anything of it changed.
 
     Raises:
         ServiceRefused: `instance_not_in_use`.
     """
     if record.state in {InstanceState.UNCONFIGURED, InstanceState.REMOVED}:
+        how = (
+            "its section in mpm.toml lets it work again"
+            if record.managed
+            else f"`mpm company enable {slug} {record.name}` takes its settings and lets it work"
+        )
         raise ServiceRefused(
             CompanyCode.INSTANCE_NOT_IN_USE,
-            f"Company {slug!r}: instance {record.name!r} is {record.state.value}; `mpm company "
-            f"enable {slug} {record.name}` takes its settings and lets it work.",
+            f"Company {slug!r}: instance {record.name!r} is {record.state.value}; {how}.",
         )
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mpm_core import MpmError, NotSupported, PluginLoadError
 from mpm_core.deprecations import deprecation_notices
 from mpm_core.discovery import InstalledPlugin
+from mpm_core.settings.values import did_you_mean
 from mpm_host.database.tables import attempts, orders
 from mpm_host.directory import CompanyRecord, InstanceRecord, InstanceState
 from mpm_host.host import Host
@@ -171,15 +172,22 @@ def _next_step(
 ) -> str:
     if not finding.problem:
         return ""
+    if host.house.is_gone(record):
+        return f"mpm company remove {finding.company} {finding.instance}, or put its section back"
+    return _next_step_of_plugin(host, finding, plugin) or _next_step_of_settings(finding, record)
+
+
+def _next_step_of_plugin(host: Host, finding: Finding, plugin: InstalledPlugin | None) -> str:
+    if not finding.allowed:
+        near = did_you_mean(finding.plugin, sorted(host.house.catalog.allowed))
+        return near or f'add "{finding.plugin}" to allowed_plugins in mpm.toml'
     if plugin is None:
         return f"pip install mpm-{finding.plugin}"
-    if not finding.allowed:
-        return f'add "{finding.plugin}" to allowed_plugins in mpm.toml'
     if plugin.problem:
         return f"pip install --upgrade {plugin.distribution}"
     if not _can_be_imported(host, finding.plugin):
         return f"reinstall {plugin.distribution}, or tell its author"
-    return _next_step_of_settings(finding, record)
+    return ""
 
 
 def _can_be_imported(host: Host, plugin: str) -> bool:

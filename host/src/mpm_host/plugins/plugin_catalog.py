@@ -73,23 +73,27 @@ class PluginCatalog:
             raise PluginLoadError(str(found))
         return found
 
+    def refusal(self, name: str) -> str:
+        """Return why a plugin may not be imported, and what to write; nothing if it may."""
+        name = canonical_name(name)
+        if name in self._allowed:
+            return ""
+        near = did_you_mean(name, sorted(self._allowed))
+        if not near and all(plugin.name != name for plugin in self.installed()):
+            return (
+                f"Plugin {name!r} is not installed; correct its name, or install it and add it to "
+                f"allowed_plugins in {self._file_name}."
+            )
+        advice = f"if you trust it, add it to allowed_plugins in {self._file_name}."
+        return f"Plugin {name!r} is not allowed; {near or advice}"
+
     def _try(self, name: str) -> LoadedPlugin | PluginLoadError:
         try:
-            self._refuse_unless_allowed(name)
+            if refusal := self.refusal(name):
+                return PluginLoadError(refusal)
             installed = find_plugin(name)
             plugin_class = load_plugin_class(installed)
         except PluginLoadError as error:
             return error
         manifest: Manifest = plugin_class.manifest  # type: ignore[attr-defined]  # it was checked
         return LoadedPlugin(installed=installed, plugin_class=plugin_class, manifest=manifest)
-
-    def _refuse_unless_allowed(self, name: str) -> None:
-        if name not in self._allowed:
-            near = did_you_mean(name, sorted(self._allowed))
-            if not near and all(plugin.name != name for plugin in installed_plugins()):
-                raise PluginLoadError(
-                    f"Plugin {name!r} is not installed; correct its name, or install it and add it "
-                    f"to allowed_plugins in {self._file_name}."
-                )
-            advice = f"if you trust it, add it to allowed_plugins in {self._file_name}."
-            raise PluginLoadError(f"Plugin {name!r} is not allowed; {near or advice}")

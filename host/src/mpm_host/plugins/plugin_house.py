@@ -19,7 +19,7 @@ from mpm_core.company_plugins.plugin_instances import LoadedInstance
 from mpm_core.settings import describe
 from mpm_host.clock import Clock, system_clock
 from mpm_host.companies.company_store import load_directory, load_sealed_settings, store_facts
-from mpm_host.configuration.config_values import Config
+from mpm_host.configuration.config_values import Config, InstanceConfig
 from mpm_host.database.engines import Engines
 from mpm_host.directory import (
     CompanyRecord,
@@ -167,6 +167,10 @@ class PluginHouse:
         """
         return self._table(record, self._state.directory, self._state.sealed)
 
+    def is_gone(self, record: InstanceRecord) -> bool:
+        """Tell whether the file managed an instance and does not declare it any more."""
+        return record.managed and self._declared(record, self._state.directory) is None
+
     def close(self) -> None:
         """Begin no further vendor calls."""
         with self._lock:
@@ -218,6 +222,8 @@ class PluginHouse:
         if record.state not in _LOADED_STATES:
             return record, None
         try:
+            if record.managed and self._declared(record, stored) is None:
+                raise self._gone(record, stored)  # whatever became of its plugin
             plugin = self.catalog.load(record.plugin)
             record = attrs.evolve(record, facts=_facts_of(plugin))
             table = self._table(record, stored, sealed)
@@ -237,15 +243,23 @@ class PluginHouse:
     ) -> InstanceTable:
         if not record.managed:
             return open_table(sealed.get(record.id), self._vault)
-        slug = directory.companies[record.company_id].company.slug
-        declared = self._config.instance(slug, record.name)
+        declared = self._declared(record, directory)
         if declared is None:
-            raise UserError(
-                f"Company {slug!r}, instance {record.name!r} is no longer in "
-                f"{self._config.source.file_name}, so its settings are gone; put its section back "
-                "with enabled = false to let it finish its work."
-            )
+            raise self._gone(record, directory)
         return declared.table
+
+    def _declared(self, record: InstanceRecord, directory: Directory) -> InstanceConfig | None:
+        slug = directory.companies[record.company_id].company.slug
+        return self._config.instance(slug, record.name)
+
+    def _gone(self, record: InstanceRecord, directory: Directory) -> UserError:
+        slug = directory.companies[record.company_id].company.slug
+        return UserError(
+            f"Company {slug!r}, instance {record.name!r} is no longer in "
+            f"{self._config.source.file_name}, so its settings are gone; put its section back with "
+            "enabled = false to let it finish its work, or take it out: mpm company remove "
+            f"{slug} {record.name}"
+        )
 
     def _request(
         self, company: Company, name: str, plugin: str, table: InstanceTable, *, managed: bool

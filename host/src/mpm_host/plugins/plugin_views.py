@@ -84,7 +84,8 @@ def plugin_rows(
             status=PluginStatus.MISSING,
             allowed=name in catalog.allowed,
             used_by=used.get(name, ()),
-            problem=f"Plugin {name!r} is not installed; type: pip install mpm-{name}",
+            problem=catalog.refusal(name)
+            or f"Plugin {name!r} is not installed; type: pip install mpm-{name}",
         )
         for name in absent
     ]
