@@ -208,6 +208,12 @@ def test_the_description_is_valid_openapi(document):
     OpenAPIV31SpecValidator(document).validate()
 
 
+def test_patterns_end_as_json_schema_has_it(document):
+    amount = document["components"]["schemas"]["NewCashPayment"]["properties"]["amount"]
+    assert amount["pattern"] == r"^-?[0-9]{1,13}(\.[0-9]{1,4})?$"
+    assert r"\\Z" not in json.dumps(document)
+
+
 def objects_in(part, place=""):
     """Return every schema of an object with its place."""
     if isinstance(part, dict):

@@ -105,6 +105,35 @@ def test_what_is_not_described_is_refused(umeme, method, path, expected):
     assert umeme.refused(method, path) == expected
 
 
+WITH_A_NEWLINE = {
+    "price": ("POST", "/tariffs", {"name": "Household", "price_per_kwh": "1000\n"}),
+    "amount": (
+        "POST", "/tariffs", {"name": "H", "price_per_kwh": "1000", "minimum_purchase": "500\n"},
+    ),
+    "cash": ("POST", "/cash-payments", {"amount": "1000\n", "serial": "1"}),
+    "token": ("POST", "/devices/1/tokens", {"amount": "1\n", "unit": "kWh", "reason": "x"}),
+    "rate": (
+        "POST", "/agents",
+        {"name": "A", "phone": "1", "mini_grid_id": "1", "risk_balance": "1",
+         "commission_rate": "0.1\n"},
+    ),
+    "country": (
+        "POST", "/companies",
+        {"name": "S", "country": "TZ\n", "currency": "TZS", "protected_password": "behind it",
+         "owner": {"name": "A", "email": "a@example.com", "password": "correct horse"}},
+    ),
+    "cursor": ("GET", f"/clusters?cursor={'0' * 32}%0A", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"), WITH_A_NEWLINE.values(), ids=WITH_A_NEWLINE.keys()
+)
+def test_no_newline_follows_what_a_pattern_describes(umeme, method, path, body):
+    code = "query_invalid" if body is None else "body_invalid"
+    assert umeme.refused(method, path, body) == (422, code)
+
+
 def test_a_list_is_paged_to_its_end(umeme):
     made = [umeme.ok("POST", "/clusters", {"name": f"C{number}"})["id"] for number in range(5)]
     seen, cursor = [], None

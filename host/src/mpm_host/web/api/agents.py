@@ -33,7 +33,7 @@ __all__ = ["OPERATIONS"]
 _Rate = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,4}(\.[0-9]{1,8})?$",
+        pattern=r"^[0-9]{1,4}(\.[0-9]{1,8})?\Z",
         max_length=13,
         description="Decimal text from 0 to 1: the part of the cash they take that they earn.",
         examples=["0.10"],

@@ -48,8 +48,10 @@ class NewCompany(Body, frozen=True, kw_only=True):
     """A company that signs up; its plugins get their settings later."""
 
     name: Name
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166.", examples=["TZ"])]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217.", examples=["TZS"])]
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166.", examples=["TZ"])]
+    currency: Annotated[
+        str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217.", examples=["TZS"])
+    ]
     owner: NewOwner
     protected_password: Secret
     plugins: Annotated[list[Name], Meta(max_length=50)] = msgspec.field(default_factory=list)

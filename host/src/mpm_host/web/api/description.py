@@ -49,7 +49,7 @@ def describe_api(operations: Iterable[Operation], server: str) -> Json:
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _operation(
             operation, schemas
         )
-    return {
+    document: Json = {
         "openapi": "3.1.0",
         "info": {
             "title": "mpm",
@@ -70,6 +70,20 @@ def describe_api(operations: Iterable[Operation], server: str) -> Json:
             },
         },
     }
+    return {name: _portable(part) for name, part in document.items()}
+
+
+def _portable(part: object) -> object:
+    """Write the end of patterns as JSON Schema does, where no newline may follow `$`."""
+    match part:
+        case dict():
+            return {name: _portable(value) for name, value in part.items()}
+        case list():
+            return [_portable(value) for value in part]
+        case str():
+            return part.replace(r"\Z", "$")
+        case _:
+            return part
 
 
 def _schemas(operations: tuple[Operation, ...]) -> tuple[Mapping[object, Json], Json]:

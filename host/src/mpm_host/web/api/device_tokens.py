@@ -24,7 +24,7 @@ __all__ = ["OPERATIONS"]
 _Amount = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?$",
+        pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?\Z",
         max_length=18,
         description="Decimal text in the unit, never a number.",
         examples=["500", "7.25"],

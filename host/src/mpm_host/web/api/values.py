@@ -34,10 +34,11 @@ Item = TypeVar("Item")
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, description="Opaque.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+# Patterns end in \Z: Python lets a newline follow $.
 Amount = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?$",
+        pattern=r"^[0-9]{1,13}(\.[0-9]{1,4})?\Z",
         max_length=18,
         description="Decimal text in the company's currency, never a number.",
         examples=["1000", "199.50"],
@@ -47,7 +48,7 @@ Amount = Annotated[
 CashAmount = Annotated[
     str,
     Meta(
-        pattern=r"^-?[0-9]{1,13}(\.[0-9]{1,4})?$",
+        pattern=r"^-?[0-9]{1,13}(\.[0-9]{1,4})?\Z",
         max_length=19,
         description="Decimal text in the company's currency, more than 0, never a number.",
         examples=["1000", "199.50"],
@@ -56,14 +57,14 @@ CashAmount = Annotated[
 PricePerKwh = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$",
+        pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?\Z",
         max_length=19,
         description="Decimal text in the company's currency, at most 6 decimals.",
         examples=["130.25"],
     ),
 ]
 Cursor = Annotated[
-    str, Meta(pattern="^[0-9a-f]{32}$", description="`next` of the page before, unchanged.")
+    str, Meta(pattern=r"^[0-9a-f]{32}\Z", description="`next` of the page before, unchanged.")
 ]
 
 
