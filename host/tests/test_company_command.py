@@ -369,9 +369,9 @@ REFUSED = {
     ),
     "missing": (
         (),
-        (f"{PLACE} 'api_url' is missing; write for example: api_url = \"https://acme.example\"",
-         (f"{PLACE} 'api_key' is missing; write for example: api_key = {{ env = "
-         '"SOLAR_ACME_API_KEY" }')),
+        (f"{PLACE} 'api_url' is missing; write --set api_url=https://acme.example",
+         (f"{PLACE} 'api_key' is missing; write --set-env api_key=VARIABLE or --set-file "
+         "api_key=PATH.")),
     ),
 }  # fmt: skip
 
@@ -526,6 +526,15 @@ def test_a_change_that_cannot_be_is_one_plain_line(acme, arguments, error):
     ended = acme("company", *arguments)
     assert (ended.exit_code, ended.errors) == (2, f"Error: {error}\n")
     assert plain_settings("solar", "acme")["timeout"] == 30
+
+
+def test_a_setting_that_an_upgrade_asks_for_is_named_with_its_option(acme, plugin_folder):
+    plugin_folder.install("acme", settings=SETTINGS + '    site: str = setting(help="Site.")\n')
+    ended = acme("company", "configure", "solar", "acme", "--set", "timeout=5")
+    assert (ended.exit_code, ended.errors) == (
+        2,
+        ("Error: Company 'solar', plugin 'acme', setting 'site' is missing; write --set site=…\n"),
+    )
 
 
 def test_a_removed_instance_is_not_configured(acme):

@@ -243,6 +243,13 @@ def test_read_settings_suggests_a_variable_for_a_missing_secret():
     ]
 
 
+def test_read_settings_suggests_no_toml_where_none_is_read():
+    assert problems(Settings, {"user_id": "demo"}, allow_references=False) == [
+        f"{WHO}'api_url' is missing; give its value, such as http://calin.example/api",
+        f"{WHO}'api_key' is missing; give its value.",
+    ]
+
+
 def test_read_settings_names_the_instance_if_it_is_not_the_plugin():
     south = SettingsPlace(company="umeme", instance="calin-south", plugin="calin")
 

@@ -97,7 +97,8 @@ def read_settings(  # noqa: PLR0913 - all by name; the host passes what the file
             if description.name in raw:
                 values[description.name] = reader.read(description, raw[description.name])
             elif description.required:
-                problems.append(_missing(description, place))
+                hint = reader.hint(description, place)
+                problems.append(f"setting {description.name!r} is missing; {hint}")
         except ValueError as error:
             problems.append(f"setting {description.name!r}{error}")
     if problems:
@@ -124,6 +125,14 @@ class _Reader:
         except WrongValueError as error:
             raise ValueError(_rest_of_sentence(description, value, error)) from None
         return converted
+
+    def hint(self, description: SettingDescription, place: SettingsPlace) -> str:
+        """Say what to write for a setting that is missing; a line of TOML where TOML is read."""
+        if self.allow_references:
+            variable = environment_name(place.company, place.instance, description.name)
+            return f"write for example: {example_line(description, variable)}"
+        example = "" if description.secret else description.example
+        return f"give its value, such as {example}" if example else "give its value."
 
     def _read_referenced(
         self, description: SettingDescription, reference: Mapping[object, object]
@@ -179,12 +188,6 @@ def _unknown_keys(
         for key in raw
         if key not in known
     ]
-
-
-def _missing(description: SettingDescription, place: SettingsPlace) -> str:
-    variable = environment_name(place.company, place.instance, description.name)
-    line = example_line(description, variable)
-    return f"setting {description.name!r} is missing; write for example: {line}"
 
 
 def _construct(

@@ -13,6 +13,7 @@ from mpm_core.settings import SettingsPlace
 from mpm_host.commands.company_settings import (
     GivenSetting,
     ask_for_settings,
+    require_settings,
     split_given,
     with_given,
 )
@@ -109,6 +110,7 @@ def _configure(  # noqa: PLR0913 - one argument per option
         host.companies.check_changeable(slug)
         plugin = plugin or host.companies.find_instance(slug, instance).plugin
         table = _with_given(host, slug, instance, plugin, given)
+        table = _complete(host, slug, instance, plugin, table)
         record = host.companies.configure(slug, instance, plugin, table, person(host))
         if as_json:
             print_json(instance_view(host, record))
@@ -176,7 +178,15 @@ def _collect(
         is_new = not given and not table.settings
         settings_class = host.house.catalog.load(plugin).manifest.settings_class
         table = ask_for_settings(table, settings_class, everything=is_new)
-    return table
+    return _complete(host, slug, instance, plugin, table)
+
+
+def _complete(
+    host: Host, slug: str, instance: str, plugin: str, table: InstanceTable
+) -> InstanceTable:
+    loaded = host.house.catalog.load(plugin)
+    place = SettingsPlace(company=slug, instance=instance, plugin=loaded.installed.name)
+    return require_settings(table, loaded.manifest.settings_class, place)
 
 
 def _with_given(

@@ -20,7 +20,13 @@ from mpm_core.settings.references import look_up
 from mpm_core.settings.values import SettingDescription, did_you_mean
 from mpm_host.plugins.instance_settings import InstanceOptions, InstanceTable, storable
 
-__all__ = ["GivenSetting", "ask_for_settings", "split_given", "with_given"]
+__all__ = [
+    "GivenSetting",
+    "ask_for_settings",
+    "require_settings",
+    "split_given",
+    "with_given",
+]
 
 _SAID_ELSEWHERE = {"use": "--use PLUGIN", "enabled": "`mpm company disable`"}
 
@@ -70,6 +76,24 @@ def with_given(
     return table
 
 
+def require_settings(
+    table: InstanceTable, settings_class: type, place: SettingsPlace
+) -> InstanceTable:
+    """Return a table that has every setting without a default.
+
+    Raises:
+        SettingsError: one line per setting it lacks, with the option that gives it.
+    """
+    missing = [
+        f"{place}, setting {each.name!r} is missing; write {_option(each)}"
+        for each in describe(settings_class)
+        if each.required and each.name not in table.settings
+    ]
+    if missing:
+        raise SettingsError("\n".join(missing))
+    return table
+
+
 def ask_for_settings(
     table: InstanceTable, settings_class: type, *, everything: bool
 ) -> InstanceTable:
@@ -112,9 +136,16 @@ def _put(table: InstanceTable, description: SettingDescription, value: object) -
     return attrs.evolve(table, options=part) if is_option else attrs.evolve(table, settings=part)
 
 
+def _option(description: SettingDescription) -> str:
+    """Write what gives a setting at the command line."""
+    name = description.name
+    if description.secret:
+        return f"--set-env {name}=VARIABLE or --set-file {name}=PATH."
+    return f"--set {name}={description.example or '…'}"
+
+
 def _value(given: GivenSetting, description: SettingDescription) -> object:
     """Read what stands behind `key=`. Raises `ValueError` with the rest of the sentence."""
-    name = description.name
     match given.option:
         case "--set-env":
             text = look_up({"env": given.text}, environ=os.environ, folder=Path.cwd()).text
@@ -122,8 +153,7 @@ def _value(given: GivenSetting, description: SettingDescription) -> object:
             text = look_up({"file": given.text}, environ=os.environ, folder=Path.cwd()).text
         case _ if description.secret:
             raise ValueError(
-                "is a secret, and a command line is none; write "
-                f"--set-env {name}=VARIABLE or --set-file {name}=PATH."
+                f"is a secret, and a command line is none; write {_option(description)}"
             )
         case _:
             text = given.text
