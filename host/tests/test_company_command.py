@@ -610,6 +610,22 @@ def test_disable_lets_an_instance_finish(mpm):
     )
 
 
+def test_what_was_never_configured_has_nothing_to_finish(mpm):
+    choose_plugin("solar", "tele")
+
+    ended = mpm("company", "disable", "solar", "tele")
+
+    assert (ended.exit_code, ended.output, ended.errors) == (
+        2,
+        "",
+        (
+            "Error: Company 'solar': instance 'tele' was never configured, so it has no work to "
+            "finish; `mpm company remove solar tele` takes it out.\n"
+        ),
+    )
+    assert state(mpm, "tele") == "unconfigured"
+
+
 def test_an_unknown_instance_is_named(mpm):
     ended = mpm("company", "disable", "solar", "tele")
 

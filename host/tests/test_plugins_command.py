@@ -16,6 +16,7 @@ from mpm_core.deprecations import Deprecation
 from mpm_host.configuration.config import load_config
 from mpm_host.database import tables
 from mpm_host.database.engines import open_engines
+from mpm_host.encryption import new_key
 from mpm_host.plugins.diagnosis import diagnose
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -507,6 +508,22 @@ def test_doctor_sends_a_company_of_the_database_to_the_command_line(mpm, plugin_
     finding = findings(mpm)["good"]
 
     assert finding["next"] == "mpm company enable solar good"
+
+
+def test_doctor_asks_for_the_key_that_settings_were_encrypted_with(mpm):
+    mpm("company", "create", "solar", "--name", "S", "--country", "KE", "--currency", "KES")
+    mpm("company", "enable", "solar", "good")
+    Path("mpm.key").write_text(new_key())
+
+    finding = findings(mpm)["good"]
+
+    assert (finding["problem"], finding["next"]) == (
+        (
+            "Stored data cannot be decrypted with [host] secret_key; put the former key back as "
+            "the last of the list."
+        ),
+        "put the former key back as the last of [host] secret_key in mpm.toml",
+    )
 
 
 @pytest.mark.parametrize(

@@ -255,9 +255,16 @@ class Companies:
         """Let an instance finish what was promised and take nothing new.
 
         Raises:
-            ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`.
+            ServiceRefused: `unknown_company`, `unknown_instance`, `managed_by_configuration`, and
+                `instance_not_in_use` of one that was never configured.
         """
         self.check_changeable(slug)
+        if self.find_instance(slug, name).state is InstanceState.UNCONFIGURED:
+            raise ServiceRefused(
+                CompanyCode.INSTANCE_NOT_IN_USE,
+                f"Company {slug!r}: instance {name!r} was never configured, so it has no work to "
+                f"finish; `mpm company remove {slug} {name}` takes it out.",
+            )
         return self._retire(slug, name, InstanceState.DISABLED, actor)
 
     def remove(self, slug: str, name: str, actor: Actor) -> InstanceRecord:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import sqlalchemy as sa
 
-from mpm_core import MpmError, NotSupported, PluginLoadError
+from mpm_core import MpmError, NotSupported, PluginLoadError, UserError
 from mpm_core.deprecations import deprecation_notices
 from mpm_core.discovery import InstalledPlugin
 from mpm_core.settings.values import did_you_mean
@@ -174,7 +174,9 @@ def _next_step(
         return ""
     if host.house.is_gone(record):
         return f"mpm company remove {finding.company} {finding.instance}, or put its section back"
-    return _next_step_of_plugin(host, finding, plugin) or _next_step_of_settings(finding, record)
+    return _next_step_of_plugin(host, finding, plugin) or _next_step_of_settings(
+        host, finding, record
+    )
 
 
 def _next_step_of_plugin(host: Host, finding: Finding, plugin: InstalledPlugin | None) -> str:
@@ -198,13 +200,23 @@ def _can_be_imported(host: Host, plugin: str) -> bool:
     return True
 
 
-def _next_step_of_settings(finding: Finding, record: InstanceRecord) -> str:
+def _next_step_of_settings(host: Host, finding: Finding, record: InstanceRecord) -> str:
     if finding.configured:
         again = f"mpm plugins check {finding.company} {finding.instance}"
         return f"see that the other side is up and its settings are right, then {again}"
     if record.managed:
         return f"correct [companies.{finding.company}.plugins.{finding.instance}] in mpm.toml"
+    if not _can_be_read(host, record):
+        return "put the former key back as the last of [host] secret_key in mpm.toml"
     return f"mpm company enable {finding.company} {finding.instance}"
+
+
+def _can_be_read(host: Host, record: InstanceRecord) -> bool:
+    try:
+        host.house.table_of(record)
+    except UserError:
+        return False
+    return True
 
 
 def _last_errors(host: Host) -> Mapping[str, str]:
