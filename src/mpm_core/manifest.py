@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar
 
 import attrs
 
@@ -24,6 +25,8 @@ __all__ = [
     "Recovery",
     "ResultCode",
 ]
+
+_Item = TypeVar("_Item")
 
 
 class PluginKind(StrEnum):
@@ -92,16 +95,33 @@ class ResultCode:
     seen_on: date
 
 
+# What cannot be converted stays as it is: `manifest_problems` says at load what to write instead.
+
+
 def _as_kinds(values: Iterable[DeviceKind]) -> frozenset[DeviceKind]:
-    return frozenset(values)
+    return _as_set(values)
 
 
 def _as_texts(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(values)
+    return _as_set(values)
+
+
+def _as_set(values: Iterable[_Item]) -> frozenset[_Item]:
+    if isinstance(values, str):  # or it would become its letters
+        return values  # type: ignore[return-value]  # see above
+    try:
+        return frozenset(values)
+    except TypeError:
+        return values  # type: ignore[return-value]  # see above
 
 
 def _as_pattern(value: str | re.Pattern[str]) -> re.Pattern[str]:
-    return re.compile(value, re.ASCII) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return re.compile(value, re.ASCII)
+    except (re.error, OverflowError, RecursionError):
+        return value  # type: ignore[return-value]  # see above
 
 
 @attrs.frozen(kw_only=True)
@@ -134,8 +154,8 @@ class Manifest:
             JSON values; the simulator's devices have the same.
         url_settings: names of the settings that hold the URLs it calls; only their hosts may be
             called.
-        deadline: seconds a vendor call may take in all.
-        concurrency: vendor calls of one instance at the same time.
+        deadline: seconds a vendor call may take in all, 120 at most.
+        concurrency: vendor calls of one instance at the same time, 200 at most.
         result_codes: the documented answers, for people and for the contract kit.
     """
 
@@ -168,6 +188,8 @@ class Manifest:
     def __attrs_post_init__(self) -> None:
         if self.kind is PluginKind.MANUFACTURER and not self.device_kinds:
             raise ValueError(f"{self.title}: a manufacturer names the device kinds it serves.")
+        if not isinstance(self.operations, Mapping):
+            return
         if ChargeKind.ENERGY in self.operations and not self.energy_step:
             raise ValueError(
                 f"{self.title}: energy needs `energy_step`, the watt-hours of one step."
@@ -177,7 +199,8 @@ class Manifest:
                 f"{self.title}: switching sells time and unlocks only; remove the other operations."
             )
         for name, operation in self.operations.items():
-            if operation.recovery is Recovery.LOOKUP and not self.supports_find:
+            recovery = getattr(operation, "recovery", None)  # a wrong one is told at load
+            if recovery is Recovery.LOOKUP and not self.supports_find:
                 raise ValueError(
                     f"{self.title}: {name} declares lookup, so set supports_find=True."
                 )

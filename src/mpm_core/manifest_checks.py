@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from mpm_core.devices import DeviceKind
 from mpm_core.manifest import Manifest, Operation, OrphanEffect, PluginKind, Recovery, ResultCode
 from mpm_core.orders import ChargeKind
 
-__all__ = ["manifest_problems"]
+__all__ = ["LONGEST_DEADLINE", "manifest_problems"]
 
+LONGEST_DEADLINE = 120  # seconds
 _TUPLES = ("callback_paths", "url_settings")
 _SWITCHES = ("supports_find", "supports_lookup", "switches")
 _AMOUNTS = ("minimum_amount", "maximum_amount")
+_PATTERNS = {
+    "serial_pattern": ("[0-9]{11}", "serial"),
+    "token_pattern": ("[0-9]{20}", "code"),
+}
+_MOST_AT_ONCE = 200  # as an instance's own `concurrency`
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _PATH = re.compile(r"[^/\s][^\s]*[^/\s]|[^/\s]", re.ASCII)
 
@@ -27,6 +34,7 @@ def manifest_problems(manifest: Manifest) -> Iterator[str]:
     """Yield what is wrong with a manifest's values, a line each."""
     yield from _class_problems(manifest)
     yield from _text_problems(manifest)
+    yield from _pattern_problems(manifest)
     yield from _number_problems(manifest)
     yield from _maker_problems(manifest)
     yield from _currency_problems(manifest)
@@ -46,6 +54,9 @@ def _class_problems(manifest: Manifest) -> Iterator[str]:
     details: object = manifest.details_class
     if not isinstance(details, type | None):
         yield _problem("details_class", details, "details_class=MyDetails, the class itself")
+    example: object = manifest.example_details
+    if not isinstance(example, Mapping):
+        yield _problem("example_details", example, 'example_details={"pin": "1234"}, a mapping')
     for code in _items(manifest.result_codes):
         if not isinstance(code, ResultCode):
             yield _problem("result_codes", code, "result_codes=(ResultCode(…),)")
@@ -63,16 +74,31 @@ def _text_problems(manifest: Manifest) -> Iterator[str]:
             yield _problem(name, texts, f'{name}=("…",), a tuple of texts')
         elif name == "callback_paths":
             yield from _path_problems(texts)
+
+
+def _pattern_problems(manifest: Manifest) -> Iterator[str]:
+    for name, (example, what) in _PATTERNS.items():
+        pattern: object = getattr(manifest, name)
+        nothing = pattern is None and name == "token_pattern"
+        if not nothing and not _is_pattern(pattern):
+            write = f'{name}=r"{example}", what every {what} matches as a whole'
+            yield _problem(name, pattern, f"{write}{_why_no_pattern(pattern)}")
     serial: object = manifest.example_serial
     if not isinstance(serial, str):
         yield _problem("example_serial", serial, f'example_serial="{serial}", in quotes')
-    elif serial and not manifest.serial_pattern.fullmatch(serial):
-        pattern = manifest.serial_pattern.pattern
-        yield _problem("example_serial", serial, f"one that matches serial_pattern {pattern}")
-    token: object = manifest.token_pattern
-    if token is not None and not (isinstance(token, re.Pattern) and isinstance(token.pattern, str)):
-        write = 'token_pattern=r"[0-9]{20}", what every code matches as a whole'
-        yield _problem("token_pattern", token, write)
+    elif serial and _is_pattern(form := manifest.serial_pattern) and not form.fullmatch(serial):
+        yield _problem("example_serial", serial, f"one that matches serial_pattern {form.pattern}")
+
+
+def _why_no_pattern(pattern: object) -> str:
+    """Return what Python says of a text that is no regular expression, in brackets."""
+    if not isinstance(pattern, str):
+        return ""
+    try:
+        re.compile(pattern, re.ASCII)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f" ({error})"
+    return ""
 
 
 def _path_problems(paths: tuple[str, ...]) -> Iterator[str]:
@@ -84,14 +110,16 @@ def _path_problems(paths: tuple[str, ...]) -> Iterator[str]:
 
 
 def _number_problems(manifest: Manifest) -> Iterator[str]:
-    for name in ("energy_step", "concurrency"):
-        number: object = getattr(manifest, name)
-        nothing = number is None and name == "energy_step"
-        if not nothing and not _is_whole(number):
-            yield _problem(name, number, f"{name}=8, a whole number above zero")
-    deadline: object = manifest.deadline
-    if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not deadline > 0:
-        yield _problem("deadline", deadline, "deadline=35.0, seconds")
+    step: object = manifest.energy_step
+    if step is not None and not _is_whole(step):
+        yield _problem("energy_step", step, "energy_step=100, a whole number above zero")
+    calls: object = manifest.concurrency
+    if not _is_whole(calls) or manifest.concurrency > _MOST_AT_ONCE:
+        write = f"concurrency=8, a whole number from 1 to {_MOST_AT_ONCE}"
+        yield _problem("concurrency", calls, write)
+    if not _is_deadline(manifest.deadline):
+        write = f"deadline=35.0, seconds, {LONGEST_DEADLINE} at most"
+        yield _problem("deadline", manifest.deadline, write)
     for name in _SWITCHES:
         switch: object = getattr(manifest, name)
         if not isinstance(switch, bool):
@@ -100,11 +128,15 @@ def _number_problems(manifest: Manifest) -> Iterator[str]:
         amount: object = getattr(manifest, name)
         if amount is not None and not _is_amount(amount):
             yield _problem(name, amount, f'{name}="1000", major units in quotes')
+    low, high = manifest.minimum_amount, manifest.maximum_amount
+    if _is_amount(low) and _is_amount(high) and Decimal(str(low)) > Decimal(str(high)):
+        yield _problem("minimum_amount", low, f"one that is not above maximum_amount {high!r}")
 
 
 def _maker_problems(manifest: Manifest) -> Iterator[str]:
-    for kind in _items(manifest.device_kinds):
-        if not isinstance(kind, DeviceKind):
+    kinds: object = manifest.device_kinds
+    for kind in _items(kinds) if isinstance(kinds, frozenset) else (kinds,):
+        if not (isinstance(kinds, frozenset) and isinstance(kind, DeviceKind)):
             yield _problem("device_kinds", kind, "device_kinds={DeviceKind.METER}")
     operations: object = manifest.operations
     if not isinstance(operations, Mapping):
@@ -125,10 +157,9 @@ def _maker_problems(manifest: Manifest) -> Iterator[str]:
 
 
 def _currency_problems(manifest: Manifest) -> Iterator[str]:
-    if any(len(str(code)) == 1 for code in manifest.currencies):  # the letters of one text
-        yield _problem(
-            "currencies", sorted(manifest.currencies, key=str), 'currencies={"TZS"}, a set'
-        )
+    currencies: object = manifest.currencies
+    if not isinstance(currencies, frozenset):
+        yield _problem("currencies", currencies, 'currencies={"TZS"}, a set')
         return
     steps: object = manifest.payment_step
     if not isinstance(steps, Mapping):
@@ -155,10 +186,14 @@ def _is_whole(number: object) -> bool:
 
 
 def _is_amount(value: object) -> bool:
-    if not isinstance(value, str):
+    return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
+
+
+def _is_deadline(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return False
-    return amount.is_finite() and amount >= 0
+    return 0 < value <= LONGEST_DEADLINE
+
+
+def _is_pattern(value: object) -> bool:
+    return isinstance(value, re.Pattern) and isinstance(value.pattern, str)

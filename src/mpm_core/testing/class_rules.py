@@ -10,6 +10,7 @@ from mpm_core.discovery.plugin_checks import class_problems
 from mpm_core.errors import PluginLoadError
 from mpm_core.health import Health
 from mpm_core.manifest import Manifest, PluginKind
+from mpm_core.manifest_checks import LONGEST_DEADLINE
 from mpm_core.money import currency_exponent
 from mpm_core.payments import ReasonCode
 from mpm_core.testing.cases import Case
@@ -23,7 +24,6 @@ __all__ = ["BOOK"]
 
 BOOK = RuleBook()
 _MEANINGS = frozenset({"accepted", "refused", "throttled", "misconfigured", "unknown"})
-_LONGEST_DEADLINE = 120.0
 _FAULT = "a fault no simulator has"
 _TOLD = (
     "mpm_payment_accepted",
@@ -108,7 +108,7 @@ def _manifest_problems(manifest: Manifest) -> list[str]:
     problems = []
     if not manifest.title.strip():
         problems.append("title is empty.")
-    if not 0 < manifest.deadline <= _LONGEST_DEADLINE:
+    if not 0 < manifest.deadline <= LONGEST_DEADLINE:
         problems.append(f"deadline is {manifest.deadline:g} s.")
     if manifest.concurrency < 1:
         problems.append(f"concurrency is {manifest.concurrency}.")
