@@ -100,14 +100,14 @@ SICK = {
     "raises on import": (
         {"code": "raise KeyError('acme.cfg')"},
         "",
-        (f"{PLUGIN} cannot be loaded: importing mpm_sick_of_a_test raised KeyError: 'acme.cfg'. "
-        "Reinstall it, or tell its author."),
+        (f"{PLUGIN} cannot be loaded: importing mpm_sick_of_a_test raised KeyError: 'acme.cfg' "
+        "(mpm_sick_of_a_test.py line 1). Reinstall it, or tell its author."),
     ),
     "exits on import": (
         {"code": "import sys; sys.exit(3)"},
         "",
-        (f"{PLUGIN} cannot be loaded: importing mpm_sick_of_a_test raised SystemExit: 3. Reinstall "
-        "it, or tell its author."),
+        (f"{PLUGIN} cannot be loaded: importing mpm_sick_of_a_test raised SystemExit: 3 "
+        "(mpm_sick_of_a_test.py line 1). Reinstall it, or tell its author."),
     ),
     "incompatible": (
         {"requires": "mpm-payg-core>=7"},

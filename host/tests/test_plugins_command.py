@@ -85,7 +85,7 @@ OLD = (
 )
 BROKEN = (
     "Plugin 'broken' (mpm-broken 1.2) cannot be loaded: importing mpm_broken_of_a_test raised "
-    "KeyError: 'acme.cfg'. Reinstall it, or tell its author."
+    "KeyError: 'acme.cfg' (mpm_broken_of_a_test.py line 1). Reinstall it, or tell its author."
 )
 
 

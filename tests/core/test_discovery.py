@@ -274,40 +274,54 @@ def test_load_plugin_class_imports_no_incompatible_plugin(install):
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
+    ("code", "reason", "line"),
     [
         pytest.param(
             "import no_such_module",
             "ModuleNotFoundError: No module named 'no_such_module'",
+            1,
             id="a dependency is missing",
         ),
-        pytest.param("raise SystemExit(3)", "SystemExit: 3", id="it exits"),
-        pytest.param("1 / 0", "ZeroDivisionError: division by zero", id="it fails"),
-        pytest.param("def f(:", "SyntaxError: invalid syntax", id="it is no Python"),
+        pytest.param("raise SystemExit(3)", "SystemExit: 3", 1, id="it exits"),
+        pytest.param("1 / 0", "ZeroDivisionError: division by zero", 1, id="it fails"),
+        pytest.param("def f(:", "SyntaxError: invalid syntax", 1, id="it is no Python"),
         pytest.param(
             "def f(): f()\nf()",
             "RecursionError: maximum recursion depth exceeded",
+            1,
             id="it never ends",
         ),
-        pytest.param("raise ValueError('one\\ntwo.')", "ValueError: one two", id="two lines"),
+        pytest.param("raise ValueError('one\\ntwo.')", "ValueError: one two", 1, id="two lines"),
         pytest.param(
             "class Bad(Exception):\n def __str__(self): raise Bad\nraise Bad",
             "mpm_acme_made_for_test.Bad: <exception str() failed>",
+            3,
             id="its words cannot be made",
         ),
         pytest.param(
             "error = ValueError('one')\nerror.add_note('two')\nraise error",
             "ValueError: one",
+            3,
             id="with a note",
         ),
     ],
 )
-def test_load_plugin_class_says_why_an_import_fails(install, code, reason):
+def test_load_plugin_class_says_why_an_import_fails(install, code, reason, line):
     install(code=code)
 
     assert load_refusal(find_plugin("acme")) == (
         "Plugin 'acme' (mpm-acme 1.2) cannot be loaded: importing mpm_acme_made_for_test raised"
-        f" {reason}. Reinstall it, or tell its author."
+        f" {reason} (mpm_acme_made_for_test.py line {line}). Reinstall it, or tell its author."
+    )
+
+
+def test_load_plugin_class_has_no_line_of_a_module_that_is_not_there(install):
+    install(entries="acme = mpm_nowhere_at_all:Acme")
+
+    assert load_refusal(find_plugin("acme")) == (
+        "Plugin 'acme' (mpm-acme 1.2) cannot be loaded: importing mpm_nowhere_at_all raised"
+        " ModuleNotFoundError: No module named 'mpm_nowhere_at_all'. Reinstall it, or tell its"
+        " author."
     )
 
 

@@ -13,6 +13,7 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import attrs
@@ -40,6 +41,7 @@ _LOG = logging.getLogger(__name__)
 ENTRY_POINT_GROUP = "mpm_core.plugins"
 CORE_DISTRIBUTION = "mpm-payg-core"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_IMPORTING = (__file__, importlib.__file__, "<frozen importlib")  # no plugin's own code
 _SHOWN_REASON = 300  # characters of a stranger's exception that enter a message
 
 
@@ -232,14 +234,24 @@ def _reason(error: BaseException) -> str:
     return " ".join(words.split()).rstrip(".")[:_SHOWN_REASON]
 
 
+def _place(error: BaseException) -> str:
+    """Return in brackets where an import failed; nothing if none of the module's lines ran."""
+    walked = traceback.walk_tb(error.__traceback__)
+    places = [(frame.f_code.co_filename, line) for frame, line in walked]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        places.append((error.filename, error.lineno))
+    own = [(file, line) for file, line in places if not file.startswith(_IMPORTING)]
+    return f" ({PurePath(own[-1][0]).name} line {own[-1][1]})" if own else ""
+
+
 def _import_value(installed: InstalledPlugin) -> object:
     module_name, _, path = installed.value.partition(":")
     try:
         loaded: object = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # a stranger's module runs here
         raise PluginLoadError(
-            f"{installed} cannot be loaded: importing {module_name} raised {_reason(error)}."
-            " Reinstall it, or tell its author."
+            f"{installed} cannot be loaded: importing {module_name} raised {_reason(error)}"
+            f"{_place(error)}. Reinstall it, or tell its author."
         ) from error
     for name in path.split("."):
         if not hasattr(loaded, name):
