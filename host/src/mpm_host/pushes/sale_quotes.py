@@ -127,10 +127,8 @@ def lock_sale_for_push(connection: Connection, company_id: str, sale_id: str) ->
     """
     c, s, p, u = t.customers.c, t.plans.c, t.payments.c, pushes.c
     buyer = sa.select(s.customer_id).where(s.company_id == company_id, s.id == sale_id)
-    lock = sa.select(c.id).where(c.id == buyer.scalar_subquery())
-    connection.execute(
-        lock.with_for_update(key_share=True)
-    )  # first: only under it does nobody take the sale back
+    lock = sa.select(c.id).where(c.id == buyer.scalar_subquery()).with_for_update(key_share=True)
+    connection.execute(lock)  # first: only under it does nobody take the sale back
     _find_sale(connection, company_id, sale_id)
     query = (
         sa.select(u.id, u.status)
